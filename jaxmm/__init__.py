@@ -1,0 +1,74 @@
+"""jaxmm: joint representations of human motion, video and language in JAX and Flax.
+
+Public names are imported on first use, so that `import jaxmm` costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxmm.data.motion import Motion as Motion
+    from jaxmm.data.motion import Skeleton as Skeleton
+    from jaxmm.data.motion_text import MotionText as MotionText
+    from jaxmm.data.sources import BvhFolder as BvhFolder
+    from jaxmm.data.sources import MotionFolder as MotionFolder
+    from jaxmm.data.sources import ProceduralMotions as ProceduralMotions
+    from jaxmm.data.splits import FileSplit as FileSplit
+    from jaxmm.data.splits import HashSplit as HashSplit
+    from jaxmm.data.splits import TagSplit as TagSplit
+    from jaxmm.data.transforms import Augmentation as Augmentation
+    from jaxmm.encoders.heads import ProjectionHead as ProjectionHead
+    from jaxmm.encoders.pose import PoseConvGru as PoseConvGru
+    from jaxmm.encoders.text import TransformerText as TransformerText
+    from jaxmm.experiment import Experiment as Experiment
+    from jaxmm.model import Model as Model
+    from jaxmm.model import load as load
+    from jaxmm.objectives.contrastive import symmetric_infonce as symmetric_infonce
+    from jaxmm.optim import AdamW as AdamW
+    from jaxmm.optim import Group as Group
+    from jaxmm.retrieve import Index as Index
+    from jaxmm.tasks.dance_text import DanceTextTask as DanceTextTask
+    from jaxmm.train.loop import Loop as Loop
+    from jaxmm.weights import Freeze as Freeze
+
+_HOMES = {
+    # Describing an experiment
+    "Experiment": "jaxmm.experiment",
+    "Loop": "jaxmm.train.loop",
+    "AdamW": "jaxmm.optim",
+    "Group": "jaxmm.optim",
+    "DanceTextTask": "jaxmm.tasks.dance_text",
+    "Freeze": "jaxmm.weights",
+    # Data
+    "Motion": "jaxmm.data.motion",
+    "Skeleton": "jaxmm.data.motion",
+    "MotionText": "jaxmm.data.motion_text",
+    "ProceduralMotions": "jaxmm.data.sources",
+    "MotionFolder": "jaxmm.data.sources",
+    "BvhFolder": "jaxmm.data.sources",
+    "HashSplit": "jaxmm.data.splits",
+    "FileSplit": "jaxmm.data.splits",
+    "TagSplit": "jaxmm.data.splits",
+    "Augmentation": "jaxmm.data.transforms",
+    # Modules and losses
+    "PoseConvGru": "jaxmm.encoders.pose",
+    "TransformerText": "jaxmm.encoders.text",
+    "ProjectionHead": "jaxmm.encoders.heads",
+    "symmetric_infonce": "jaxmm.objectives.contrastive",
+    # Using a trained run; training and evaluating one are `jaxmm.run.train` and `jaxmm.run.evaluate`
+    "load": "jaxmm.model",
+    "Model": "jaxmm.model",
+    "Index": "jaxmm.retrieve",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'jaxmm' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

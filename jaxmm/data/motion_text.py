@@ -1,0 +1,289 @@
+"""The motion-text pipeline: settings, training batches, and the galleries that evaluation searches."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import grain
+import numpy as np
+from jaxtyping import Bool, Float32
+
+from jaxmm.data.motion import Skeleton
+from jaxmm.data.packed import PackedMotions
+from jaxmm.data.sources import MotionSource, ProceduralMotions, packed_source
+from jaxmm.data.splits import FileSplit, HashSplit, Split, TagSplit
+from jaxmm.data.text import CaptionTokenizer
+from jaxmm.data.transforms import Augmentation, Centre, Change, centre, face_forward
+from jaxmm.errors import ConfigError, DataError
+from jaxmm.files import write_text
+from jaxmm.hub import find_checkpoint
+from jaxmm.typing import Batch
+
+WORDS = "words"
+_SKELETON = "skeleton.json"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MotionText:
+    """Motions and their captions, as the model sees them (D10: all of it is saved with a run).
+
+    Attributes:
+        source: Where motions come from.
+        root: Folder of the source's files; None for the procedural source.
+        split: How motions are assigned to train, val and test.
+        fps: Frame rate that motions are resampled to.
+        num_frames: Longest motion the model sees; longer ones are cropped, at random in training and to their
+            centre otherwise, shorter ones are padded and masked.
+        centre: Where the root is moved to the origin.
+        face_forward: Whether the first frame's hips are turned to face +z.
+        scale: Multiplies positions, which are in metres.
+        augmentation: Random changes of training motions.
+        tokenizer: "words" builds a vocabulary from the captions; anything else names a checkpoint as
+            `jaxmm.hub.find_checkpoint` does.
+        revision: Revision of a hub checkpoint to pin; None takes the newest.
+        max_tokens: Longest caption in tokens; longer ones are cut.
+        batch_size: Motions in a global batch.
+        num_threads: Threads that read ahead.
+
+    Raises:
+        ConfigError: If a number is out of its range.
+
+    Example:
+        >>> MotionText(batch_size=16).num_frames
+        60
+    """
+
+    source: MotionSource = dataclasses.field(default_factory=ProceduralMotions)
+    root: str | None = None
+    split: HashSplit | FileSplit | TagSplit = dataclasses.field(default_factory=TagSplit)
+    fps: float = 20.0
+    num_frames: int = 60
+    centre: Centre = "first_frame"
+    face_forward: bool = False
+    scale: float = 1.0
+    augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
+    tokenizer: str = WORDS
+    revision: str | None = None
+    max_tokens: int = 64
+    batch_size: int = 32
+    num_threads: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("fps", "num_frames", "scale", "max_tokens", "batch_size", "num_threads"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"data.{name} is {getattr(self, name)}; give a value above zero")
+
+    def open(self, assets: Path) -> "MotionTextData":
+        """Opens the data; the first time for a run, its tokenizer and skeleton are written into `assets`.
+
+        Args:
+            assets: Folder of the run for what the data brings along.
+
+        Raises:
+            DataError: If the source or the split cannot be read, or the skeleton is not the one seen first.
+            WeightsError: If the tokenizer's checkpoint cannot be found.
+        """
+        packed = packed_source(self.source, Path(self.root) if self.root is not None else None, fps=self.fps)
+        assigned = self.split.assign(dict(zip(packed.keys, packed.tags, strict=True)))
+        if not (assets / _SKELETON).is_file():
+            self._new_tokenizer(packed, assigned).write(assets)
+            write_text(assets / _SKELETON, json.dumps(dataclasses.asdict(packed.skeleton)))
+        if packed.skeleton != self.saved_skeleton(assets):
+            raise DataError(f"data.root: {self.root} has another skeleton than the run was trained on")
+        return MotionTextData(self, packed, assigned, self.saved_tokenizer(assets))
+
+    def saved_tokenizer(self, assets: Path) -> CaptionTokenizer:
+        """Returns the tokenizer that `open` wrote for a run."""
+        return CaptionTokenizer.read(assets, max_tokens=self.max_tokens)
+
+    def saved_skeleton(self, assets: Path) -> Skeleton:
+        """Returns the skeleton of the motions that `open` saw first."""
+        try:
+            fields = json.loads((assets / _SKELETON).read_text())
+        except (OSError, ValueError) as error:
+            raise DataError(f"{assets / _SKELETON}: cannot be read ({error}); the run is incomplete") from error
+        return Skeleton(joint_names=tuple(fields["joint_names"]), parents=tuple(fields["parents"]))
+
+    def _new_tokenizer(self, packed: PackedMotions, assigned: dict[str, Split]) -> CaptionTokenizer:
+        if self.tokenizer != WORDS:
+            folder = find_checkpoint(self.tokenizer, revision=self.revision)
+            return CaptionTokenizer.read(folder, max_tokens=self.max_tokens)
+        known = [texts for key, texts in zip(packed.keys, packed.captions, strict=True) if assigned[key] == "train"]
+        return CaptionTokenizer.of_words((text for texts in known for text in texts), max_tokens=self.max_tokens)
+
+    def prepare(
+        self,
+        positions: Float32[np.ndarray, "time joints 3"],
+        skeleton: Skeleton,
+        *,
+        change: Change | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> Float32[np.ndarray, "new_time joints 3"]:
+        """Crops, places and scales a motion at this frame rate.
+
+        Args:
+            positions: World positions at `fps`.
+            skeleton: Names and parents of the joints.
+            change: Augmentation to apply; none by default.
+            rng: Chooses the crop; without it the crop is the centre.
+
+        Returns:
+            At most `num_frames` frames.
+        """
+        change = change or Change()
+        spare = len(positions) - math.ceil(self.num_frames * change.rate)
+        start = 0 if spare <= 0 else spare // 2 if rng is None else int(rng.integers(spare + 1))
+        window = positions[start : start + math.ceil(self.num_frames * change.rate)]
+        window = change.at_rate(window)[: self.num_frames]
+        if self.face_forward:
+            window = face_forward(window, skeleton)
+        window = change.place(centre(window, self.centre), skeleton)
+        return window if self.scale == 1 else window * np.float32(self.scale)
+
+    def stack(self, motions: Sequence[Float32[np.ndarray, "time joints 3"]], *, num_rows: int) -> Batch:
+        """Pads prepared motions to one batch of `num_rows` rows with `motion`, `motion_mask` and `example_mask`."""
+        motion = np.zeros((num_rows, self.num_frames, *motions[0].shape[1:]), np.float32)
+        motion_mask = np.zeros(motion.shape[:2], bool)
+        for row, frames in enumerate(motions):
+            motion[row, : len(frames)], motion_mask[row, : len(frames)] = frames, True
+        return {"motion": motion, "motion_mask": motion_mask, "example_mask": np.arange(num_rows) < len(motions)}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Gallery:
+    """What a split offers to search: its motions, its distinct captions, and which describes which.
+
+    Attributes:
+        indices: Motions of the split, as indices into the packed data.
+        captions: Distinct captions, in order of first appearance.
+        relevant: True where a caption belongs to a motion.
+
+    Example:
+        >>> Gallery(indices=(4, 7), captions=("a walk",), relevant=np.ones((2, 1), bool)).relevant.shape
+        (2, 1)
+    """
+
+    indices: tuple[int, ...]
+    captions: tuple[str, ...]
+    relevant: Bool[np.ndarray, "motions captions"]
+
+
+class MotionTextData:
+    """Opened motion-text data; made by `MotionText.open`.
+
+    Args:
+        settings: The settings it was opened with.
+        packed: All motions of the source.
+        assigned: Split of every motion by key.
+        tokenizer: The run's tokenizer.
+    """
+
+    def __init__(
+        self, settings: MotionText, packed: PackedMotions, assigned: dict[str, Split], tokenizer: CaptionTokenizer
+    ) -> None:
+        self.settings = settings
+        self.packed = packed
+        self.tokenizer = tokenizer
+        self._splits: dict[str, list[int]] = {"train": [], "val": [], "test": []}
+        for index, key in enumerate(packed.keys):
+            self._splits[assigned[key]].append(index)
+        self._num_tokens = tokenizer.num_tokens([text for texts in packed.captions for text in texts])
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Full batches in the training split.
+
+        Raises:
+            ConfigError: If the split is smaller than one batch.
+        """
+        size, batch_size = len(self._splits["train"]), self.settings.batch_size
+        if size < batch_size:
+            raise ConfigError(
+                f"data.batch_size is {batch_size}, but the training split has {size} motions; set it to {size} or less"
+            )
+        return size // batch_size
+
+    def split(self, name: str) -> list[int]:
+        """Returns the motions of a split, as indices into `packed`.
+
+        Raises:
+            ConfigError: If there is no such split, or it is empty.
+        """
+        indices = self._splits.get(name)
+        if not indices:
+            held = ", ".join(f"{split} ({len(own)})" for split, own in self._splits.items() if own)
+            raise ConfigError(f"split: there is no {name!r} in the data; choose among {held}")
+        return indices
+
+    def has_split(self, name: str) -> bool:
+        """Tells whether a split holds any motion."""
+        return bool(self._splits.get(name))
+
+    def train_batches(self, *, seed: int, process: int = 0, num_processes: int = 1) -> grain.DatasetIterator:
+        """Returns an endless, checkpointable iterator over this process's rows of each global batch.
+
+        The global batch of a step depends on the seed and the step alone, not on threads or processes: each row's
+        randomness is seeded by its place in the stream.
+
+        Args:
+            seed: Seed of the order and the augmentation, >= 0.
+            process: Index of this process.
+            num_processes: Processes that share a batch; must divide its size.
+
+        Raises:
+            ConfigError: If the batch cannot be shared equally.
+        """
+        size = self.settings.batch_size
+        if size % num_processes:
+            raise ConfigError(f"data.batch_size is {size}, which {num_processes} processes cannot share equally")
+        _ = self.steps_per_epoch  # raises where the split is too small
+        rows = range(process * size // num_processes, (process + 1) * size // num_processes)
+        order = grain.MapDataset.range(len(self._splits["train"])).seed(seed).shuffle()
+        steps = order.batch(size, drop_remainder=True).repeat()
+        batches = steps.map_with_index(lambda step, picks: self._train_batch(int(step), picks, rows, seed))
+        threads = self.settings.num_threads
+        return iter(batches.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)))
+
+    def _train_batch(self, step: int, picks: Sequence[int], rows: range, seed: int) -> Batch:
+        motions, captions = [], []
+        for row in rows:
+            index = self._splits["train"][int(picks[row])]
+            rng = np.random.default_rng((seed, step, row))
+            change = self.settings.augmentation.draw(rng)
+            texts = self.packed.captions[index]
+            captions.append(change.describe(texts[rng.integers(len(texts))]))
+            motion = self.packed.motion(index)
+            motions.append(self.settings.prepare(motion, self.packed.skeleton, change=change, rng=rng))
+        return self._batch(motions, captions, num_rows=len(rows))
+
+    def sample_batch(self) -> Batch:
+        """Returns a batch of the shapes and types that training uses."""
+        return next(iter(self.eval_batches("train")))
+
+    def eval_batches(self, split: str) -> Iterator[Batch]:
+        """Yields a split in order, without augmentation, each motion with its first caption; the last batch is filled up."""
+        indices, size = self.split(split), self.settings.batch_size
+        for start in range(0, len(indices), size):
+            chosen = indices[start : start + size]
+            motions = [self.settings.prepare(self.packed.motion(index), self.packed.skeleton) for index in chosen]
+            yield self._batch(motions, [self.packed.captions[index][0] for index in chosen], num_rows=size)
+
+    def gallery(self, split: str) -> Gallery:
+        """Returns what a split offers to search."""
+        indices = self.split(split)
+        columns: dict[str, int] = {}
+        for index in indices:
+            for text in self.packed.captions[index]:
+                columns.setdefault(text, len(columns))
+        relevant = np.zeros((len(indices), len(columns)), bool)
+        for row, index in enumerate(indices):
+            relevant[row, [columns[text] for text in self.packed.captions[index]]] = True
+        return Gallery(indices=tuple(indices), captions=tuple(columns), relevant=relevant)
+
+    def _batch(self, motions: Sequence[np.ndarray], captions: Sequence[str], *, num_rows: int) -> Batch:
+        filled = list(captions) + [""] * (num_rows - len(captions))
+        token_ids, token_mask = self.tokenizer(filled, num_tokens=self._num_tokens)
+        batch = self.settings.stack(motions, num_rows=num_rows)
+        return {**batch, "token_ids": token_ids, "token_mask": token_mask}

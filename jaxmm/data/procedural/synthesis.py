@@ -1,0 +1,129 @@
+"""Synthetic motions: from a combination, a seed and a take to a motion with its sentences."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from jaxmm.data.motion import Motion
+from jaxmm.data.procedural import gestures, leaps, travel
+from jaxmm.data.procedural.combinations import Combination, all_combinations, split_of
+from jaxmm.data.procedural.figure import FIGURE
+from jaxmm.data.procedural.grammar import Clause
+from jaxmm.data.procedural.stage import Span, Stage
+from jaxmm.data.procedural.style import Style
+from jaxmm.errors import ConfigError
+
+_ACTIONS: dict[str, Callable[[Stage, Clause, Span], None]] = {
+    "walk": travel.walk,
+    "run": travel.run,
+    "sidestep": travel.sidestep,
+    "march": travel.march,
+    "quarter turn": travel.turn,
+    "half turn": travel.turn,
+    "spin": travel.turn,
+    "dance": leaps.dance,
+    "jump": leaps.jump,
+    "hop": leaps.hop,
+    "jumping jack": leaps.jumping_jack,
+    "squat": leaps.squat,
+    "bow": leaps.bow,
+    "lunge": leaps.lunge,
+    "kick": leaps.kick,
+    "punch": gestures.punch,
+    "throw": gestures.throw,
+    "wave": gestures.wave,
+    "raise": gestures.raise_arm,
+    "clap": gestures.clap,
+    "pick up": gestures.pick_up,
+}
+
+_SECONDS = {
+    "quarter turn": 1.1, "half turn": 1.4, "spin": 1.9, "jump": 1.0, "hop": 1.2, "jumping jack": 1.1, "squat": 1.3,
+    "bow": 1.4, "lunge": 1.4, "kick": 1.1, "punch": 1.1, "throw": 1.3, "raise": 1.3, "clap": 1.2, "pick up": 1.6,
+}  # fmt: skip
+_LONGEST, _SLOW, _QUICK = 2.7, 2.6, 0.5
+_STEADY = ("walk", "run", "sidestep", "march")
+_LEAD_IN, _TAIL, _SHARE = 0.1, 0.2, 1.38
+
+
+def synthesize(combination: Combination, *, seed: int, take: int, fps: float = 20.0) -> Motion:
+    """Makes one take of a combination, the same in every process.
+
+    Args:
+        combination: What to show.
+        seed: Seed of the whole source, >= 0.
+        take: Number of the take, >= 0; takes differ in proportions, tempo, posture and noise.
+        fps: Frames per second, > 0.
+
+    Returns:
+        Two to three seconds of synthetic motion; the captions are the canonical sentence and its paraphrases.
+
+    Raises:
+        ConfigError: If a number is out of range.
+
+    Example:
+        >>> motion = synthesize(all_combinations()[1], seed=0, take=3)
+        >>> motion.key, motion.captions[0], motion.tags["origin"]
+        ('walk-forward__take3', 'a person walks forward', 'synthetic')
+    """
+    if seed < 0 or take < 0 or not fps > 0:
+        raise ConfigError(f"procedural motion: seed={seed}, take={take}, fps={fps}; give seed and take >= 0 and fps > 0")
+    digest = hashlib.sha256(combination.key.encode()).digest()
+    generator = np.random.Generator(np.random.PCG64([seed, take, int.from_bytes(digest[:8], "big")]))
+    stage = perform(combination, Style.draw(generator), fps=fps)
+    return Motion(
+        key=f"{combination.key}__take{take}",
+        positions=stage.positions(),
+        fps=fps,
+        skeleton=FIGURE,
+        captions=(combination.sentence, *combination.paraphrases()),
+        tags={"origin": "synthetic", "split": split_of(combination), "combination": combination.key, "action": combination.first.action},
+    )
+
+
+def motions(split: str, *, seed: int, takes: int) -> Iterator[Motion]:
+    """Yields every take of every combination of a split, at 20 frames per second, combination by combination.
+
+    Args:
+        split: `train`, `val` or `test`.
+        seed: Seed of the source, >= 0.
+        takes: Number of takes of each combination, >= 1.
+
+    Raises:
+        ConfigError: If the split does not exist or no take is asked for.
+
+    Example:
+        >>> next(motions("test", seed=0, takes=1)).tags["split"]
+        'test'
+    """
+    if split not in ("train", "val", "test") or takes < 1:
+        raise ConfigError(f"procedural motion: split={split!r}, takes={takes}; give train, val or test, and takes >= 1")
+    chosen = (combination for combination in all_combinations() if split_of(combination) == split)
+    return (synthesize(combination, seed=seed, take=take) for combination in chosen for take in range(takes))
+
+
+def perform(combination: Combination, style: Style, *, fps: float) -> Stage:
+    """Lays the actions of a combination out over time in one style."""
+    spans = [Span(_LEAD_IN, _LEAD_IN + seconds / style.tempo) for seconds in _durations(combination)]
+    if len(spans) == 2:
+        spans[1] = Span(spans[0].end, spans[0].end + spans[1].seconds)
+    duration = min(max(spans[-1].end + _TAIL, 2.0), 3.0)
+    stage = Stage(style, num_frames=round(duration * fps), fps=fps)
+    for clause, span in zip(combination.clauses, spans, strict=True):
+        if combination.second is None and clause.action in _STEADY:
+            span = Span(-1.2 - style.phase, duration + 1.2)
+        _ACTIONS[clause.action](stage, clause, span)
+    return stage
+
+
+def _durations(combination: Combination) -> tuple[float, ...]:
+    if combination.second is not None:
+        return (_SHARE, _SHARE)
+    clause = combination.first
+    once = _SECONDS.get(clause.action, _LONGEST)
+    if clause.action not in _SECONDS:
+        return (_LONGEST,)
+    if clause.speed == "slow":
+        return (_SLOW,)
+    return (min(once * clause.count, _LONGEST) if clause.speed == "plain" else once * _QUICK,)

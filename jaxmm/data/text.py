@@ -1,0 +1,95 @@
+"""Tokenizers: those of pretrained checkpoints, and one built from the words of a data set's own captions."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Int32
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+
+from jaxmm.errors import DataError
+
+_FILE = "tokenizer.json"
+_LENGTH_STEP = 8  # token lengths are rounded up, so that few shapes are compiled
+
+
+class CaptionTokenizer:
+    """Turns captions into padded token ids and masks.
+
+    Args:
+        tokenizer: The underlying tokenizer; it adds its own special tokens.
+        max_tokens: Longest text in tokens, special tokens included; longer ones are cut.
+
+    Example:
+        >>> tokenizer = CaptionTokenizer.of_words(["a person walks", "a person runs"], max_tokens=64)
+        >>> token_ids, token_mask = tokenizer(["a person walks"])
+        >>> token_ids.shape, int(token_mask.sum())
+        ((1, 8), 5)
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, max_tokens: int) -> None:
+        self.max_tokens = max_tokens
+        self._tokenizer = tokenizer
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(max_tokens)
+
+    @classmethod
+    def read(cls, folder: Path, *, max_tokens: int) -> "CaptionTokenizer":
+        """Reads `tokenizer.json` of a checkpoint folder.
+
+        Raises:
+            DataError: If there is none, or it cannot be read.
+        """
+        path = folder / _FILE
+        if not path.is_file():
+            raise DataError(
+                f"{folder}: has no {_FILE}; write one with "
+                "transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)"
+            )
+        try:
+            return cls(Tokenizer.from_file(str(path)), max_tokens=max_tokens)
+        except Exception as error:  # the parser of this library raises plain Exception
+            raise DataError(f"{path}: not a tokenizer ({error}); fetch the checkpoint again") from error
+
+    @classmethod
+    def of_words(cls, captions: Iterable[str], *, max_tokens: int) -> "CaptionTokenizer":
+        """Builds a vocabulary of the lower-cased words of `captions`; other words become one unknown token."""
+        special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+        tokenizer = Tokenizer(models.WordLevel(unk_token="[UNK]"))
+        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        # Sorted, because equally frequent words get their ids in the order of the captions.
+        tokenizer.train_from_iterator(sorted(set(captions)), trainers.WordLevelTrainer(special_tokens=special))
+        tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+        return cls(tokenizer, max_tokens=max_tokens)
+
+    @property
+    def vocab_size(self) -> int:
+        """One more than the largest token id."""
+        return max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1
+
+    def write(self, folder: Path) -> None:
+        """Writes `tokenizer.json`, so that `read` gives the same tokenizer."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._tokenizer.save(str(folder / _FILE))
+
+    def num_tokens(self, texts: Sequence[str]) -> int:
+        """Returns the length that holds all of `texts`, rounded up and at most `max_tokens`."""
+        longest = max(len(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts)))
+        return min(self.max_tokens, -(-longest // _LENGTH_STEP) * _LENGTH_STEP)
+
+    def __call__(
+        self, texts: Sequence[str], *, num_tokens: int | None = None
+    ) -> tuple[Int32[np.ndarray, "batch tokens"], Bool[np.ndarray, "batch tokens"]]:
+        """Returns token ids and their mask.
+
+        Args:
+            texts: One or more texts.
+            num_tokens: Length to pad or cut to; by default that of `num_tokens(texts)`.
+        """
+        width = self.num_tokens(texts) if num_tokens is None else num_tokens
+        token_ids, token_mask = np.zeros((len(texts), width), np.int32), np.zeros((len(texts), width), bool)
+        for row, encoding in enumerate(self._tokenizer.encode_batch(list(texts))):
+            ids = encoding.ids[:width]
+            token_ids[row, : len(ids)], token_mask[row, : len(ids)] = ids, True
+        return token_ids, token_mask

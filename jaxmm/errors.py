@@ -1,0 +1,63 @@
+"""The one exception family of the package: what went wrong, where, and what to do about it."""
+
+
+class JaxmmError(Exception):
+    """Base of every error a user can cause; the command line prints it and exits with status 2.
+
+    Example:
+        >>> try:
+        ...     raise DataError("walk.npz: 'joints' is empty; record at least one frame")
+        ... except JaxmmError as error:
+        ...     print(error)
+        walk.npz: 'joints' is empty; record at least one frame
+    """
+
+
+class ConfigError(JaxmmError):
+    """A configuration cannot be loaded, does not fit together, or differs from the one of a run.
+
+    Example:
+        >>> issubclass(ConfigError, JaxmmError)
+        True
+    """
+
+
+class DataError(JaxmmError):
+    """A data file is missing, malformed, or does not hold what its readers need.
+
+    Example:
+        >>> issubclass(DataError, JaxmmError)
+        True
+    """
+
+
+class WeightsError(JaxmmError):
+    """A foreign checkpoint cannot be found, read, or mapped onto a module's parameters.
+
+    Example:
+        >>> issubclass(WeightsError, JaxmmError)
+        True
+    """
+
+
+class CheckpointError(JaxmmError):
+    """A run directory or one of its checkpoints is absent, incomplete, or altered.
+
+    Example:
+        >>> issubclass(CheckpointError, JaxmmError)
+        True
+    """
+
+
+class MissingExtraError(JaxmmError):
+    """An optional dependency is needed and not installed; the message names the extra.
+
+    Example:
+        >>> print(MissingExtraError.of("matplotlib", extra="plots"))
+        matplotlib is not installed; run: pip install 'jaxmm[plots]'
+    """
+
+    @classmethod
+    def of(cls, package: str, *, extra: str) -> "MissingExtraError":
+        """Builds the error for `package`, which `pip install 'jaxmm[extra]'` would bring."""
+        return cls(f"{package} is not installed; run: pip install 'jaxmm[{extra}]'")

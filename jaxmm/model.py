@@ -1,0 +1,165 @@
+"""A trained model in use: texts and motions in, embeddings and answers out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+from jaxtyping import Float32
+
+from jaxmm.checkpoint import Checkpoints
+from jaxmm.data.motion import Motion, resample
+from jaxmm.data.motion_text import Gallery, MotionText, MotionTextData
+from jaxmm.data.text import CaptionTokenizer
+from jaxmm.errors import CheckpointError, ConfigError, DataError
+from jaxmm.experiment import Experiment, read_experiment
+from jaxmm.tasks.base import Embeds
+from jaxmm.train.step import compile_eval, make_mesh, place_batch
+from jaxmm.typing import Batch, Collections, Params
+
+CONFIG_FILE = "config.json"
+ASSETS_FOLDER = "assets"
+
+
+class Embedder:
+    """Compiled towers of a task; embeds any number of texts or motions, in batches of one size.
+
+    Args:
+        task: The task, which must have both towers.
+        data: Settings that motions are prepared with.
+        tokenizer: The run's tokenizer.
+
+    Raises:
+        ConfigError: If the task embeds nothing.
+    """
+
+    def __init__(self, task: Any, data: MotionText, tokenizer: CaptionTokenizer) -> None:
+        if not isinstance(task, Embeds):
+            raise ConfigError(f"{type(task).__name__} embeds no motion and text; choose a run of a retrieval system")
+        self._data = data
+        self._tokenizer = tokenizer
+        self._mesh = make_mesh(1) if data.batch_size % jax.device_count() else make_mesh()
+        self._motion = compile_eval(task.embed_motion, self._mesh)
+        self._text = compile_eval(task.embed_text, self._mesh)
+
+    def texts(
+        self, params: Params, collections: Collections, texts: Sequence[str]
+    ) -> Float32[np.ndarray, "texts dim"]:
+        """Embeds texts."""
+        num_tokens = self._tokenizer.num_tokens(texts)
+        size = self._data.batch_size
+        rows = []
+        for start in range(0, len(texts), size):
+            chunk = list(texts[start : start + size])
+            token_ids, token_mask = self._tokenizer(chunk + [""] * (size - len(chunk)), num_tokens=num_tokens)
+            batch = place_batch({"token_ids": token_ids, "token_mask": token_mask}, self._mesh)
+            rows.append(np.asarray(self._text(params, collections, batch))[: len(chunk)])
+        return np.concatenate(rows)
+
+    def batch(self, params: Params, collections: Collections, batch: Batch) -> Float32[np.ndarray, "rows dim"]:
+        """Embeds the valid motions of a batch."""
+        placed = place_batch({name: batch[name] for name in ("motion", "motion_mask")}, self._mesh)
+        return np.asarray(self._motion(params, collections, placed))[np.asarray(batch["example_mask"])]
+
+    def split(
+        self, params: Params, collections: Collections, data: MotionTextData, split: str
+    ) -> tuple[Gallery, Float32[np.ndarray, "motions dim"], Float32[np.ndarray, "captions dim"]]:
+        """Embeds the motions and the distinct captions of a split."""
+        gallery = data.gallery(split)
+        motion = np.concatenate([self.batch(params, collections, batch) for batch in data.eval_batches(split)])
+        return gallery, motion, self.texts(params, collections, gallery.captions)
+
+
+class Model:
+    """A trained run: its settings, parameters, and what it can do; made by `load`.
+
+    Attributes:
+        experiment: The run's settings; `experiment.task` holds the Linen modules.
+        params: Parameters by component, as NumPy arrays.
+        collections: Other variables of the modules, such as batch statistics.
+        step: Step of the checkpoint.
+        skeleton: Names and parents of the joints that the run was trained on.
+        run: The run's folder.
+    """
+
+    def __init__(self, run: Path, experiment: Experiment, params: Params, collections: Collections, step: int) -> None:
+        self.run = run
+        self.experiment = experiment
+        self.params = params
+        self.collections = collections
+        self.step = step
+        self.skeleton = experiment.data.saved_skeleton(run / ASSETS_FOLDER)
+        tokenizer = experiment.data.saved_tokenizer(run / ASSETS_FOLDER)
+        self.embedder = Embedder(experiment.task, experiment.data, tokenizer)
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """The Linen modules of the task by field name; apply them with the matching part of `params`."""
+        fields = vars(self.experiment.task).items()
+        return {name: value for name, value in fields if isinstance(value, nn.Module)}
+
+    def embed_text(self, texts: Sequence[str]) -> Float32[np.ndarray, "texts dim"]:
+        """Embeds sentences.
+
+        Args:
+            texts: One or more sentences; tokens beyond the run's `max_tokens` are cut.
+
+        Raises:
+            DataError: If there is no text, or one is empty.
+        """
+        if isinstance(texts, str) or not texts or not all(text.strip() for text in texts):
+            raise DataError("embed_text takes a list of one or more texts, none of them empty")
+        return self.embedder.texts(self.params, self.collections, texts)
+
+    def embed_motion(self, motions: Sequence[Motion]) -> Float32[np.ndarray, "motions dim"]:
+        """Embeds motions, resampled and placed as in training.
+
+        Args:
+            motions: One or more motions; of a longer one the centre is seen.
+
+        Raises:
+            DataError: If there is no motion, or one has another number of joints than the run's.
+        """
+        if not motions:
+            raise DataError("embed_motion takes a list of one or more motions")
+        size, data = self.experiment.data.batch_size, self.experiment.data
+        prepared = []
+        for motion in motions:
+            if motion.skeleton.num_joints != self.skeleton.num_joints:
+                raise DataError(
+                    f"{motion.key}: has {motion.skeleton.num_joints} joints, but the run was trained on "
+                    f"{self.skeleton.num_joints} ({', '.join(self.skeleton.joint_names[:3])}, ...); "
+                    "give a motion of that skeleton"
+                )
+            frames = resample(motion.positions, source_fps=motion.fps, target_fps=data.fps)
+            prepared.append(data.prepare(frames, motion.skeleton))
+        chunks = [prepared[start : start + size] for start in range(0, len(prepared), size)]
+        batches = [data.stack(chunk, num_rows=size) for chunk in chunks]
+        return np.concatenate([self.embedder.batch(self.params, self.collections, batch) for batch in batches])
+
+
+def load(run: str | Path, *, checkpoint: str = "last") -> Model:
+    """Loads a trained run.
+
+    Args:
+        run: Folder that `jaxmm train` wrote.
+        checkpoint: `last`, `best`, or a step.
+
+    Raises:
+        CheckpointError: If the folder is no run, or has no such checkpoint.
+
+    Example:
+        >>> load("no/such/run")
+        Traceback (most recent call last):
+        jaxmm.errors.CheckpointError: no/such/run: is not a run; give the folder that jaxmm train wrote
+    """
+    run = Path(run)
+    if not (run / CONFIG_FILE).is_file():
+        raise CheckpointError(f"{run}: is not a run; give the folder that jaxmm train wrote")
+    experiment = read_experiment(run / CONFIG_FILE)
+    with Checkpoints(run, best_metric=experiment.loop.best_metric) as checkpoints:
+        step = checkpoints.choose(checkpoint)
+        params, collections = checkpoints.restore_model(step)
+    return Model(run, experiment, params, collections, step)

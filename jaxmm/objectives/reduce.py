@@ -1,0 +1,19 @@
+"""Reductions over the valid entries of a batch."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+
+def masked_mean(values: Float[Array, "*shape"], mask: Bool[Array, "*shape"]) -> Float[Array, ""]:
+    """Averages the values whose mask is True; without any, the mean is zero.
+
+    Args:
+        values: Per-example or per-frame losses; those behind a False mask may hold anything, even NaN.
+        mask: True where a value counts.
+
+    Example:
+        >>> masked_mean(jnp.array([1.0, 3.0, jnp.nan]), jnp.array([True, True, False])).item()
+        2.0
+    """
+    total = jnp.sum(jnp.where(mask, values, 0.0))
+    return total / jnp.maximum(jnp.sum(mask), 1)

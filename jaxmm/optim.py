@@ -1,0 +1,169 @@
+"""Optimizers as settings: AdamW over parameter groups, cosine annealing by epoch, frozen parameters."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Set
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from jaxmm.errors import ConfigError
+from jaxmm.typing import Params
+
+FROZEN = "frozen"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Horizon:
+    """How long a run is, which schedules need to know.
+
+    Attributes:
+        epochs: Passes over the training split, >= 1.
+        steps_per_epoch: Updates in one pass, >= 1.
+
+    Example:
+        >>> Horizon(epochs=50, steps_per_epoch=73).num_steps
+        3650
+    """
+
+    epochs: int = 1
+    steps_per_epoch: int = 1
+
+    @property
+    def num_steps(self) -> int:
+        """Updates in the whole run."""
+        return self.epochs * self.steps_per_epoch
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Group:
+    """Parameters that share a learning rate.
+
+    Attributes:
+        pattern: Regular expression searched in paths such as `text/head/out/kernel`; the first group to match wins.
+        lr_scale: Multiplies the peak learning rate; None freezes the group.
+
+    Example:
+        >>> Group(pattern="^text/", lr_scale=0.1).lr_scale
+        0.1
+    """
+
+    pattern: str
+    lr_scale: float | None = 1.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AdamW:
+    """AdamW with one cosine schedule per group, annealed once an epoch, as the seed trains.
+
+    Attributes:
+        lr: Peak learning rate, > 0.
+        end_lr: Where every group's cosine ends, >= 0.
+        weight_decay: Decoupled decay, >= 0; frozen parameters do not decay.
+        b1: Decay of the first moment.
+        b2: Decay of the second moment.
+        epsilon: Added to the root of the second moment.
+        warmup_steps: Updates over which the rate grows linearly from zero.
+        clip_norm: Largest global norm of the gradient; None leaves it as it is.
+        groups: Ordered; a parameter that none matches is an error.
+
+    Example:
+        >>> settings = AdamW(groups=(Group(pattern="head"), Group(pattern="", lr_scale=None)))
+        >>> params = {"head": jnp.ones(2), "tower": jnp.ones(2)}
+        >>> transform = settings.build(params, horizon=Horizon(epochs=2, steps_per_epoch=5))
+        >>> updates, _ = transform.update(params, transform.init(params), params)
+        >>> bool((updates["tower"] == 0).all()), bool((updates["head"] < 0).all())
+        (True, True)
+
+    Reference: arXiv:1711.05101; seed 000, training configuration.
+    """
+
+    lr: float = 3e-4
+    end_lr: float = 1e-6
+    weight_decay: float = 1e-5
+    b1: float = 0.9
+    b2: float = 0.999
+    epsilon: float = 1e-8
+    warmup_steps: int = 0
+    clip_norm: float | None = None
+    groups: tuple[Group, ...] = (Group(pattern=""),)
+
+    def build(
+        self, params: Params, *, horizon: Horizon, frozen: Set[str] = frozenset()
+    ) -> optax.GradientTransformation:
+        """Returns the transformation for a tree of parameters.
+
+        Args:
+            params: Arrays or their shapes; only the paths are read.
+            horizon: Length of the run.
+            frozen: Paths that never change, whatever their group.
+
+        Raises:
+            ConfigError: If a parameter is in no group, or a group matches no parameter.
+        """
+        labels = self._labels(params, frozen)
+        transforms: dict[str, optax.GradientTransformation] = {FROZEN: optax.set_to_zero()}
+        for index, group in enumerate(self.groups):
+            if group.lr_scale is not None:
+                transforms[str(index)] = optax.adamw(
+                    self.schedule(group.lr_scale, horizon),
+                    b1=self.b1,
+                    b2=self.b2,
+                    eps=self.epsilon,
+                    weight_decay=self.weight_decay,
+                )
+        grouped = optax.partition(transforms, labels)
+        return grouped if self.clip_norm is None else optax.chain(optax.clip_by_global_norm(self.clip_norm), grouped)
+
+    def schedule(self, lr_scale: float, horizon: Horizon) -> optax.Schedule:
+        """Returns the learning rate by step: constant within an epoch, a cosine from epoch to epoch.
+
+        Example:
+            >>> rate = AdamW(lr=1.0, end_lr=0.0).schedule(1.0, Horizon(epochs=2, steps_per_epoch=10))
+            >>> [round(float(rate(step)), 3) for step in (0, 9, 10)]
+            [1.0, 1.0, 0.5]
+        """
+        peak = self.lr * lr_scale
+
+        def rate(step: Array) -> Float[Array, ""]:
+            epoch = jnp.minimum(step // horizon.steps_per_epoch, horizon.epochs)
+            cosine = (1 + jnp.cos(math.pi * epoch / horizon.epochs)) / 2
+            warm = jnp.minimum(1.0, (step + 1) / max(self.warmup_steps, 1))
+            return warm * (self.end_lr + (peak - self.end_lr) * cosine)
+
+        return rate
+
+    def _labels(self, params: Params, frozen: Set[str]) -> Params:
+        used: set[int] = set()
+
+        def label(path: jax.tree_util.KeyPath, _: Array) -> str:
+            name = path_name(path)
+            for index, group in enumerate(self.groups):
+                if re.search(group.pattern, name):
+                    used.add(index)
+                    return FROZEN if name in frozen or group.lr_scale is None else str(index)
+            raise ConfigError(
+                f"optimizer.groups: no pattern matches the parameter {name}; add a last group with pattern ''"
+            )
+
+        labels = jax.tree_util.tree_map_with_path(label, params)
+        for index, group in enumerate(self.groups):
+            if index not in used:
+                raise ConfigError(
+                    f"optimizer.groups[{index}]: pattern {group.pattern!r} matches no parameter "
+                    "that an earlier group has not taken; correct or remove it"
+                )
+        return labels
+
+
+def path_name(path: jax.tree_util.KeyPath) -> str:
+    """Writes the path of a leaf as names joined by slashes.
+
+    Example:
+        >>> [path_name(path) for path, _ in jax.tree_util.tree_leaves_with_path({"a": {"b": 1}})]
+        ['a/b']
+    """
+    return jax.tree_util.keystr(path, simple=True, separator="/")

@@ -1,0 +1,346 @@
+
+/* The page around the figures: finds queries, shows their answers, keeps time and the shared camera. */
+(() => {
+  const ROW_HEIGHT = 54;
+  const MANY_CAPTIONS = 3;
+  const MILLISECONDS_PER_DRAW = 1000 / 60;
+  const ZOOM = { min: 0.5, max: 5 };
+  const PITCH = { min: 0.02, max: 1.5 };
+
+  const { body, facts, figures, queries } = JSON.parse(document.getElementById("data").textContent);
+  const byId = (id) => document.getElementById(id);
+  const [filter, list, runway, scrub] = ["filter", "list", "runway", "scrub"].map(byId);
+  const allScores = queries.flatMap((query) => [...query.results, ...query.texts].map(([, score]) => score));
+  const scores = allScores.reduce(([low, high], score) => [Math.min(low, score), Math.max(high, score)], [0, -Infinity]);
+  const haystacks = queries.map((query) => query.text.toLowerCase());
+  const decoded = new Map();
+  const camera = { ...Stage.HOME };
+  const clock = { seconds: 0, length: 1, speed: 1, playing: !matchMedia("(prefers-reduced-motion: reduce)").matches };
+  let theme = Stage.readTheme();
+  let matches = queries.map((_, index) => index);
+  let selected = -1;
+  let cards = [];
+  let space = null;
+
+  /* Makes an element; children that are strings become text, so no caption is ever read as markup. */
+  function element(tag, attributes, ...children) {
+    const node = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+    node.append(...children.filter((child) => child !== null));
+    return node;
+  }
+
+  const motionOf = (index) => {
+    if (!decoded.has(index)) decoded.set(index, Motion.decode(figures[index], body));
+    return decoded.get(index);
+  };
+  const secondsOf = (figure) => figure.frames / figure.fps;
+  const clamp = (value, { min, max }) => Math.min(max, Math.max(min, value));
+  const rankOfFirst = (ranked) => ranked.findIndex(([, , isTrue]) => isTrue) + 1;
+
+  /* ---- Queries ---- */
+
+  function rowOf(place) {
+    const index = matches[place];
+    const query = queries[index];
+    const ranked = query.results.length ? query.results : query.texts;
+    const known = ranked[0][2] !== null;
+    const rank = rankOfFirst(ranked);
+    const row = element("div", {
+      id: `query-${index}`, class: "row", role: "option", "aria-selected": index === selected,
+      "aria-posinset": place + 1, "aria-setsize": matches.length,
+    }, element("span", { class: "row-text" }, query.text));
+    if (known) {
+      const label = rank ? `first true answer at rank ${rank}` : "no true answer shown";
+      row.append(element("span", { class: rank === 1 ? "badge first" : "badge", title: label, "aria-label": label }, rank ? `${rank}` : "–"));
+    }
+    row.style.transform = `translateY(${place * ROW_HEIGHT}px)`;
+    row.addEventListener("click", () => select(index));
+    return row;
+  }
+
+  /* Only the rows in sight exist, so thousands of queries scroll smoothly. */
+  function drawRows() {
+    const first = Math.max(0, Math.floor(list.scrollTop / ROW_HEIGHT) - 4);
+    const last = Math.min(matches.length, Math.ceil((list.scrollTop + list.clientHeight) / ROW_HEIGHT) + 4);
+    runway.style.height = `${matches.length * ROW_HEIGHT}px`;
+    const rows = [];
+    for (let place = first; place < last; place++) rows.push(rowOf(place));
+    runway.replaceChildren(...rows);
+    if (byId(`query-${selected}`)) filter.setAttribute("aria-activedescendant", `query-${selected}`);
+    else filter.removeAttribute("aria-activedescendant");
+  }
+
+  function applyFilter() {
+    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    matches = queries.map((_, index) => index).filter((index) => words.every((word) => haystacks[index].includes(word)));
+    const [found, total] = [matches.length, queries.length].map((count) => count.toLocaleString("en"));
+    byId("count").textContent = words.length ? `${found} of ${total}` : total;
+    list.scrollTop = 0;
+    drawRows();
+  }
+
+  function reveal() {
+    const top = matches.indexOf(selected) * ROW_HEIGHT;
+    if (top < 0) return;
+    const room = list.clientHeight - ROW_HEIGHT;
+    const [above, below] = [list.scrollTop - top, top - list.scrollTop - room];
+    if (Math.max(above, below) > ROW_HEIGHT) list.scrollTop = top - room / 2;
+    else if (above > 0) list.scrollTop = top;
+    else if (below > 0) list.scrollTop = top - room;
+  }
+
+  function steer(event) {
+    const place = matches.indexOf(selected);
+    const page = Math.max(1, Math.floor(list.clientHeight / ROW_HEIGHT));
+    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page };
+    if (event.key === "Escape") {
+      filter.value = "";
+      applyFilter();
+      reveal();
+    } else if (matches.length && (event.key in steps || event.key === "Enter")) {
+      const next = place < 0 ? 0 : place + (steps[event.key] ?? 0);
+      select(matches[clamp(next, { min: 0, max: matches.length - 1 })]);
+    } else return;
+    event.preventDefault();
+  }
+
+  /* ---- Answers ---- */
+
+  function scoreOf(score) {
+    const bar = element("span", { class: "bar", "aria-hidden": "true" }, element("span", {}));
+    bar.firstChild.style.width = `${(100 * (score - scores[0])) / (scores[1] - scores[0] || 1)}%`;
+    return element("div", { class: "score" }, element("span", {}, score.toFixed(3)), bar);
+  }
+
+  const markOf = (isTrue) =>
+    isTrue === null ? null : element("span", { class: isTrue ? "mark true" : "mark" }, isTrue ? "✓ true answer" : "not an answer");
+
+  function captionsOf(captions) {
+    const lines = captions.map((caption) => element("li", {}, caption));
+    const shown = element("ul", { class: "captions" }, ...lines.slice(0, MANY_CAPTIONS));
+    if (lines.length <= MANY_CAPTIONS) return shown;
+    const rest = lines.slice(MANY_CAPTIONS);
+    const more = element("details", {}, element("summary", {}, `${rest.length} more`), element("ul", { class: "captions" }, ...rest));
+    return element("div", {}, shown, more);
+  }
+
+  function cardOf(index, { rank = null, score = null, isTrue = null, tag = "li" }) {
+    const figure = figures[index];
+    const name = `${rank ? `Rank ${rank}: ` : "The query: "}${figure.captions[0] ?? figure.key}`;
+    const canvas = element("canvas", { role: "img", tabindex: "0", "aria-label": name, "aria-describedby": "hint" });
+    const card = element(tag, { class: isTrue ? "card true" : "card" },
+      element("div", { class: "stage" }, canvas, element("span", { class: "rank" }, rank ? `${rank}` : "Query"), markOf(isTrue)),
+      element("div", { class: "details" },
+        score === null ? null : scoreOf(score),
+        captionsOf(figure.captions),
+        element("p", { class: "key" }, element("code", {}, figure.key), ` ${secondsOf(figure).toFixed(1)} s`)));
+    listen(canvas);
+    cards.push({ canvas, index, visible: null });
+    seen.observe(canvas);
+    sized.observe(canvas);
+    return card;
+  }
+
+  function verdictOf(ranked, relevant) {
+    if (!relevant) return "The true answers of this query are not known.";
+    const found = ranked.filter(([, , isTrue]) => isTrue).length;
+    const first = rankOfFirst(ranked);
+    return `${found} of ${relevant} true answer${relevant === 1 ? "" : "s"} among the ${ranked.length} shown`
+      + (first ? `, the first at rank ${first}.` : ".");
+  }
+
+  function show(query) {
+    const direction = `${query.figure === null ? "text" : "motion"} to ${query.results.length ? "motion" : "text"}`;
+    byId("kicker").textContent = `Query ${selected} · ${direction}`;
+    byId("query").textContent = query.text;
+    byId("query").className = query.figure === null ? "said" : "";
+    byId("verdict").textContent = [[query.results, query.relevant], [query.texts, query.relevantTexts]]
+      .filter(([ranked]) => ranked.length).map(([ranked, relevant]) => verdictOf(ranked, relevant)).join(" ");
+    seen.disconnect();
+    sized.disconnect();
+    cards = [];
+    const parts = [];
+    if (query.figure !== null) parts.push(element("section", { class: "asked", "aria-label": "The query" }, cardOf(query.figure, { tag: "div" })));
+    const answers = element("section", { class: "answers", "aria-label": "Answers" });
+    if (query.results.length) {
+      answers.append(element("ol", { class: "grid" },
+        ...query.results.map(([index, score, isTrue], place) => cardOf(index, { rank: place + 1, score, isTrue }))));
+    }
+    if (query.texts.length) {
+      answers.append(element("ol", { class: "sentences" }, ...query.texts.map(([text, score, isTrue], place) =>
+        element("li", { class: isTrue ? "sentence true" : "sentence" }, element("span", { class: "rank" }, `${place + 1}`),
+          element("p", {}, text), element("div", { class: "judged" }, scoreOf(score), markOf(isTrue))))));
+    }
+    byId("answer").replaceChildren(...parts, answers);
+    byId("answer").className = query.figure === null ? "" : "beside";
+    const motions = cards.map(({ index }) => motionOf(index));
+    space = Motion.frameOf(motions);
+    clock.length = Math.max(0, ...cards.map(({ index }) => secondsOf(figures[index]))) || 1;
+    clock.seconds = 0;
+    scrub.max = clock.length;
+  }
+
+  function select(index) {
+    if (!(Number.isInteger(index) && index >= 0 && index < queries.length) || index === selected) return;
+    selected = index;
+    show(queries[index]);
+    if (location.hash !== `#q=${index}`) location.replace(`#q=${index}`);
+    reveal();
+    drawRows();
+    invalidate();
+  }
+
+  /* ---- Time ---- */
+
+  let scheduled = false;
+  let lastDraw = 0;
+
+  /* Shorter motions repeat until the longest one ends; then all start again together. */
+  function drawCards() {
+    for (const { canvas, index, visible } of cards) {
+      const motion = motionOf(index);
+      if (visible && canvas.clientWidth && canvas.width) {
+        Stage.draw(canvas, motion, body, clock.seconds % secondsOf(figures[index]), camera, space, theme);
+      }
+    }
+    if (document.activeElement !== scrub || clock.playing) scrub.value = clock.seconds;
+    byId("time").textContent = `${clock.seconds.toFixed(1)} / ${clock.length.toFixed(1)} s`;
+    scrub.setAttribute("aria-valuetext", byId("time").textContent);
+  }
+
+  function tick(now) {
+    scheduled = false;
+    const elapsed = now - lastDraw;
+    // A little early is on time: screens of 60 Hz report slightly less than a sixtieth.
+    if (elapsed < MILLISECONDS_PER_DRAW - 2) return invalidate();
+    lastDraw = now;
+    // A tab that was away goes on where it was instead of jumping.
+    if (clock.playing) clock.seconds = (clock.seconds + (Math.min(elapsed, 100) / 1000) * clock.speed) % clock.length;
+    drawCards();
+    if (cards.every(({ visible }) => visible !== null)) document.documentElement.dataset.ready = "1";
+    if (clock.playing && cards.some(({ visible }) => visible)) invalidate();
+  }
+
+  function invalidate() {
+    if (scheduled) return;
+    scheduled = true;
+    requestAnimationFrame(tick);
+  }
+
+  function setPlaying(playing) {
+    clock.playing = playing;
+    byId("play").textContent = playing ? "Pause" : "Play";
+    invalidate();
+  }
+
+  function seek(seconds) {
+    clock.seconds = clamp(seconds, { min: 0, max: clock.length });
+    invalidate();
+  }
+
+  /* ---- Camera ---- */
+
+  const cardWith = (canvas) => cards.find((card) => card.canvas === canvas);
+  const seen = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) if (cardWith(target)) cardWith(target).visible = isIntersecting;
+    invalidate();
+  }, { rootMargin: "80px" });
+  const sized = new ResizeObserver((entries) => {
+    const density = Math.min(2, devicePixelRatio || 1);
+    for (const { target } of entries) {
+      target.width = Math.round(target.clientWidth * density);
+      target.height = Math.round(target.clientHeight * density);
+    }
+    drawCards();
+  });
+
+  function turn(yaw, pitch) {
+    camera.yaw += yaw;
+    camera.pitch = clamp(camera.pitch + pitch, PITCH);
+    invalidate();
+  }
+
+  function zoom(factor) {
+    camera.zoom = clamp(camera.zoom * factor, ZOOM);
+    invalidate();
+  }
+
+  function resetView() {
+    Object.assign(camera, Stage.HOME);
+    invalidate();
+  }
+
+  /* One pointer turns, two pinch; a focused figure also follows the keys and the wheel. */
+  function listen(canvas) {
+    const pointers = new Map();
+    const spread = () => {
+      const [a, b] = [...pointers.values()];
+      return Math.hypot(a.x - b.x, a.y - b.y);
+    };
+    canvas.addEventListener("pointerdown", (event) => {
+      pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+      canvas.setPointerCapture(event.pointerId);
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      const before = pointers.get(event.pointerId);
+      if (!before) return;
+      const wide = pointers.size === 2 ? spread() : 0;
+      pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+      if (pointers.size === 1) turn((before.x - event.clientX) * -0.01, (event.clientY - before.y) * 0.008);
+      else if (wide) zoom(spread() / wide);
+    });
+    for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, (event) => pointers.delete(event.pointerId));
+    canvas.addEventListener("wheel", (event) => {
+      // Elsewhere the wheel scrolls the page; browsers report a pinch on a touchpad as wheel with control.
+      if (document.activeElement !== canvas && !event.ctrlKey) return;
+      event.preventDefault();
+      zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015)));
+    }, { passive: false });
+    canvas.addEventListener("dblclick", resetView);
+    const keys = {
+      ArrowLeft: () => turn(-0.15, 0), ArrowRight: () => turn(0.15, 0), ArrowUp: () => turn(0, -0.1), ArrowDown: () => turn(0, 0.1),
+      "+": () => zoom(1.15), "=": () => zoom(1.15), "-": () => zoom(1 / 1.15), Home: resetView, 0: resetView,
+    };
+    canvas.addEventListener("keydown", (event) => {
+      if (!(event.key in keys) || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      keys[event.key]();
+    });
+  }
+
+  /* ---- Start ---- */
+
+  const linked = () => Number((location.hash.match(/^#q=(\d+)$/) ?? [, "0"])[1]);
+  byId("facts").append(...facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+  byId("legend").hidden = queries.every((query) => (query.results[0] ?? query.texts[0])[2] === null);
+  filter.addEventListener("input", applyFilter);
+  filter.addEventListener("keydown", steer);
+  list.addEventListener("keydown", steer);
+  list.addEventListener("scroll", drawRows, { passive: true });
+  scrub.addEventListener("input", () => { setPlaying(false); seek(Number(scrub.value)); });
+  byId("play").addEventListener("click", () => setPlaying(!clock.playing));
+  byId("speed").addEventListener("change", (event) => { clock.speed = Number(event.target.value); });
+  byId("reset").addEventListener("click", resetView);
+  addEventListener("hashchange", () => select(linked()));
+  addEventListener("resize", drawRows);
+  addEventListener("keydown", (event) => {
+    if (event.target.closest?.("input, select, button, summary") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === " ") setPlaying(!clock.playing);
+    else if (event.key === "/") filter.focus();
+    else return;
+    event.preventDefault();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { theme = Stage.readTheme(); invalidate(); });
+  setPlaying(clock.playing);
+  applyFilter();
+  select(linked() < queries.length ? linked() : 0);
+
+  window.jaxmmPage = {
+    select,
+    seek,
+    play: () => setPlaying(true),
+    pause: () => setPlaying(false),
+    frame: () => ({ query: selected, seconds: clock.seconds, playing: clock.playing, ...camera, shown: cards.map(({ index }) => figures[index].key) }),
+  };
+})();

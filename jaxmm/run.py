@@ -1,0 +1,193 @@
+"""Runs: training that starts or continues a folder, its evaluation and its verification."""
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import jax
+from jax.sharding import Mesh
+
+from jaxmm.checkpoint import FOLDER, Checkpoints
+from jaxmm.config import differences, encode
+from jaxmm.data.motion_text import MotionTextData
+from jaxmm.errors import CheckpointError, ConfigError, JaxmmError
+from jaxmm.evaluate.retrieval import Protocol, evaluate_retrieval
+from jaxmm.experiment import Experiment, read_experiment, write_experiment
+from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE, Embedder, Model, load
+from jaxmm.optim import Horizon
+from jaxmm.state import TrainState
+from jaxmm.tasks.base import Task
+from jaxmm.train.loop import fit
+from jaxmm.train.step import make_mesh, place_batch, replicated
+from jaxmm.train.writers import MetricWriter
+
+Report = Callable[[int, int, Mapping[str, float]], None]
+"""Takes the step, the number of steps of the run, and scalars."""
+
+
+def train(experiment: Experiment, workdir: str | Path, *, report: Report = lambda *_: None) -> dict[str, float]:
+    """Trains in a folder: a new one is created, one that holds a run of the same experiment is continued to its end.
+
+    Args:
+        experiment: What to learn.
+        workdir: The run's folder.
+        report: Called with scalars as training goes on.
+
+    Returns:
+        Step reached, seconds of this call, and scores on the validation split if there is one.
+
+    Raises:
+        ConfigError: If the folder holds a run of another experiment, or the settings do not fit together.
+        DataError: If the data cannot be read.
+        WeightsError: If pretrained weights cannot be found or do not fit.
+        CheckpointError: If the run's checkpoint cannot be restored.
+
+    Example:
+        >>> import tempfile
+        >>> from jaxmm import DanceTextTask, MotionFolder, MotionText
+        >>> experiment = Experiment(task=DanceTextTask(), data=MotionText(source=MotionFolder(), root="no/such"))
+        >>> train(experiment, Path(tempfile.mkdtemp()) / "run")
+        Traceback (most recent call last):
+        jaxmm.errors.DataError: data.root: no/such is not a folder; give the folder that holds captions.jsonl
+    """
+    started = time.perf_counter()
+    run = Path(workdir)
+    _check_free(run, experiment)
+    data = experiment.data.open(run / ASSETS_FOLDER)
+    experiment.task.check_data(data)
+    horizon = Horizon(epochs=experiment.loop.epochs, steps_per_epoch=data.steps_per_epoch)
+    task, mesh = dataclasses.replace(experiment.task, horizon=horizon), make_mesh()
+    validation = _validation(experiment, data)
+    batches = data.train_batches(
+        seed=experiment.seed, process=jax.process_index(), num_processes=jax.process_count()
+    )
+    with Checkpoints(run, keep=experiment.loop.keep, best_metric=experiment.loop.best_metric) as checkpoints:
+        saved = checkpoints.steps()
+        state = _start(task, data, experiment.seed, mesh, pretrained=not saved)
+        if saved:
+            state = checkpoints.restore(state, batches, step=saved[-1])
+        write_experiment(experiment, run / CONFIG_FILE)
+        scores: dict[str, float] = {}
+        with MetricWriter(run, from_step=int(state.step)) as writer:
+
+            def record(step: int, values: Mapping[str, float]) -> None:
+                scores.update({name: value for name, value in values.items() if name.startswith("val/")})
+                writer.write(step, values)
+                report(step, task.horizon.num_steps, values)
+
+            state = fit(
+                task,
+                experiment.loop,
+                state,
+                batches,
+                mesh,
+                evaluate=validation,
+                save=lambda state, values: checkpoints.save(state, batches, values),
+                report=record,
+            )
+    return {"step": float(state.step), "seconds": time.perf_counter() - started, **scores}
+
+
+def evaluate(
+    run: str | Path,
+    *,
+    root: str | None = None,
+    split: str = "test",
+    protocol: Protocol = "all",
+    checkpoint: str = "last",
+) -> dict[str, float]:
+    """Evaluates a run on a split of its data, or of the data at another root.
+
+    Args:
+        run: The run's folder.
+        root: Folder of the data; the run's own by default.
+        split: `train`, `val` or `test`.
+        protocol: What queries are searched in.
+        checkpoint: `last`, `best`, or a step.
+
+    Returns:
+        Scores named `<split>/<direction>/<metric>`, and the step.
+
+    Raises:
+        JaxmmError: If the run or the data cannot be read, or there is no such split.
+    """
+    model = load(run, checkpoint=checkpoint)
+    gallery, motion, text = model.embedder.split(
+        model.params, model.collections, open_data(model, root=root), split
+    )
+    scores = evaluate_retrieval(motion, text, gallery.relevant, protocol=protocol)
+    return {"step": float(model.step), **{f"{split}/{name}": value for name, value in scores.items()}}
+
+
+def verify(run: str | Path) -> dict[str, object]:
+    """Restores the last checkpoint of a run and compares it with the digest saved beside it.
+
+    Returns:
+        `step`, `state_sha256` (None when it cannot be read), `ok`, and `problem` when not ok.
+
+    Raises:
+        CheckpointError: If the folder is no run, or holds no checkpoint.
+    """
+    run = Path(run)
+    if not (run / CONFIG_FILE).is_file():
+        raise CheckpointError(f"{run}: is not a run; give the folder that jaxmm train wrote")
+    with Checkpoints(run) as checkpoints:
+        step = checkpoints.choose("last")
+        try:
+            return {"step": step, "state_sha256": checkpoints.verify(step), "ok": True}
+        except JaxmmError as error:
+            return {"step": step, "state_sha256": None, "ok": False, "problem": str(error)}
+
+
+def open_data(model: Model, *, root: str | None = None) -> MotionTextData:
+    """Opens the data of a loaded run, or the data at another root with the run's settings."""
+    settings = model.experiment.data
+    return (settings if root is None else dataclasses.replace(settings, root=root)).open(model.run / ASSETS_FOLDER)
+
+
+def _check_free(run: Path, experiment: Experiment) -> None:
+    """Checks that the folder is a run of the experiment, or may become one."""
+    path = run / CONFIG_FILE
+    if path.is_file():
+        changed = differences(encode(read_experiment(path)), encode(experiment))
+        if changed:
+            raise ConfigError(
+                f"{run}: holds a run of another config; choose another --workdir, or undo:\n  " + "\n  ".join(changed)
+            )
+    elif run.exists() and (not run.is_dir() or {entry.name for entry in run.iterdir()} - {ASSETS_FOLDER, FOLDER}):
+        raise ConfigError(f"{run}: is not empty and holds no run; choose another --workdir")
+    else:
+        shutil.rmtree(run / ASSETS_FOLDER, ignore_errors=True)  # left by a start that failed before its first step
+
+
+def _start(task: Task, data: MotionTextData, seed: int, mesh: Mesh, *, pretrained: bool) -> TrainState:
+    """Returns the state before the first step, with pretrained weights unless a checkpoint will replace them."""
+    whole = replicated(mesh)
+    batch = place_batch(data.sample_batch(), mesh)
+    state = jax.jit(task.init, out_shardings=whole)(jax.random.key(seed), batch)
+    if not pretrained:
+        return state
+    return state.replace(params=jax.device_put(task.load_pretrained(state.params), whole))
+
+
+def _validation(
+    experiment: Experiment, data: MotionTextData
+) -> Callable[[TrainState], Mapping[str, float]] | None:
+    """Returns what scores a state on the validation split, if there is one."""
+    loop = experiment.loop
+    if not (loop.evaluate_every and data.has_split("val")):
+        if loop.best_metric is not None:
+            raise ConfigError(f"loop.best_metric is {loop.best_metric!r}, but the data have no val split; set it to None")
+        return None
+    embedder = Embedder(experiment.task, experiment.data, data.tokenizer)
+
+    def score(state: TrainState) -> Mapping[str, float]:
+        gallery, motion, text = embedder.split(state.params, state.collections, data, "val")
+        scores = {f"val/{name}": value for name, value in evaluate_retrieval(motion, text, gallery.relevant).items()}
+        if loop.best_metric is not None and loop.best_metric not in scores:
+            raise ConfigError(f"loop.best_metric is {loop.best_metric!r}; choose among {', '.join(scores)}")
+        return scores
+
+    return score

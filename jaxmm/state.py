@@ -1,0 +1,38 @@
+"""What a training step reads and returns."""
+
+import flax.struct
+import jax
+import optax
+from jaxtyping import Array, Int, UInt32
+
+from jaxmm.typing import Collections, Params
+
+
+@flax.struct.dataclass
+class TrainState:
+    """Everything that changes in training, as one tree of arrays.
+
+    Attributes:
+        step: Number of updates done.
+        params: Parameters by component, module and variable.
+        collections: Other variables of the modules, such as batch statistics, by component.
+        opt_state: State of the optimizer.
+        key: Raw data of the PRNG key from which each step's randomness is derived; never changes.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> state = TrainState(step=jnp.int32(3), params={}, collections={}, opt_state=(),
+        ...                    key=jax.random.key_data(jax.random.key(0)))
+        >>> state.step_key() == jax.random.fold_in(jax.random.key(0), 3)
+        Array(True, dtype=bool)
+    """
+
+    step: Int[Array, ""]
+    params: Params
+    collections: Collections
+    opt_state: optax.OptState
+    key: UInt32[Array, "..."]
+
+    def step_key(self) -> jax.Array:
+        """Returns the PRNG key of the coming step."""
+        return jax.random.fold_in(jax.random.wrap_key_data(self.key), self.step)

@@ -1,0 +1,1 @@
+"""Tasks: what a system learns, as frozen settings with pure functions."""

@@ -1,0 +1,120 @@
+"""The contract between a system and the trainer."""
+
+import dataclasses
+from collections.abc import Set
+from typing import Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from jaxmm.data.motion_text import MotionTextData
+from jaxmm.objectives.reduce import masked_mean
+from jaxmm.optim import AdamW, Horizon, path_name
+from jaxmm.state import TrainState
+from jaxmm.typing import Batch, Collections, Metrics, Params
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task:
+    """A system as settings: its modules, its objective and its optimizer, with pure functions over a state.
+
+    A new system implements `init_variables` and `loss`, and may name parameters to freeze; the rest follows.
+
+    Attributes:
+        optimizer: How parameters are updated.
+        horizon: Length of the run; the loop fills it in from the data, no user sets it.
+    """
+
+    optimizer: AdamW = dataclasses.field(default_factory=AdamW)
+    horizon: Horizon = dataclasses.field(default_factory=Horizon)
+
+    def init_variables(self, key: PRNGKeyArray, batch: Batch) -> tuple[Params, Collections]:
+        """Returns freshly initialised parameters and collections, traceable under `jax.eval_shape`."""
+        raise TypeError(f"{type(self).__name__} must define init_variables")
+
+    def loss(
+        self, params: Params, collections: Collections, batch: Batch, key: PRNGKeyArray, *, train: bool
+    ) -> tuple[Float[Array, "batch"], tuple[Collections, Metrics]]:
+        """Returns one loss per example, the collections after the batch, and scalars worth logging."""
+        raise TypeError(f"{type(self).__name__} must define loss")
+
+    def load_pretrained(self, params: Params) -> Params:
+        """Returns the parameters with pretrained weights put in; by default there are none."""
+        return params
+
+    def check_data(self, data: MotionTextData) -> None:
+        """Refuses data that the modules cannot take; by default any will do.
+
+        Raises:
+            ConfigError: If the data do not fit.
+        """
+        del data
+
+    def frozen(self, params: Params) -> Set[str]:
+        """Returns the paths of the parameters that never change; by default there are none."""
+        del params
+        return frozenset()
+
+    def init(self, key: PRNGKeyArray, batch: Batch) -> TrainState:
+        """Returns the state before the first step; traceable, so shapes cost nothing to know.
+
+        Args:
+            key: Randomness of the initialisation and, folded with the step, of every step.
+            batch: Any batch; only shapes are read.
+        """
+        init_key, run_key = jax.random.split(key)
+        params, collections = self.init_variables(init_key, batch)
+        return TrainState(
+            step=jnp.int32(0),
+            params=params,
+            collections=collections,
+            opt_state=self.transform(params).init(params),
+            key=jax.random.key_data(run_key),
+        )
+
+    def transform(self, params: Params) -> optax.GradientTransformation:
+        """Returns the gradient transformation for these parameters."""
+        return self.optimizer.build(params, horizon=self.horizon, frozen=self.frozen(params))
+
+    def train_step(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        """Returns the state after one update, and its scalars."""
+        frozen = self.frozen(state.params)
+
+        def objective(params: Params) -> tuple[Array, tuple[Collections, Metrics]]:
+            params = jax.tree_util.tree_map_with_path(
+                lambda path, leaf: jax.lax.stop_gradient(leaf) if path_name(path) in frozen else leaf, params
+            )
+            losses, aux = self.loss(params, state.collections, batch, state.step_key(), train=True)
+            return masked_mean(losses, batch["example_mask"]), aux
+
+        (loss, (collections, metrics)), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
+        updates, opt_state = self.transform(state.params).update(grads, state.opt_state, state.params)
+        new = state.replace(
+            step=state.step + 1,
+            params=optax.apply_updates(state.params, updates),
+            collections=collections,
+            opt_state=opt_state,
+        )
+        return new, {"loss": loss, "grad_norm": optax.global_norm(grads), **metrics}
+
+    def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
+        """Returns the scalars of a batch without dropout and with running statistics (D4)."""
+        losses, (_, metrics) = self.loss(state.params, state.collections, batch, state.step_key(), train=False)
+        return {"loss": masked_mean(losses, batch["example_mask"]), **metrics}
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """A task whose towers embed motions and texts into one space."""
+
+    def embed_motion(
+        self, params: Params, collections: Collections, batch: Batch
+    ) -> Float[Array, "batch dim"]:
+        """Embeds `motion` under `motion_mask`, without dropout."""
+        ...
+
+    def embed_text(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch dim"]:
+        """Embeds `token_ids` under `token_mask`, without dropout."""
+        ...

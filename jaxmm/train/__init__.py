@@ -1,0 +1,1 @@
+"""Training: state, optimizer, compiled step, loop and writers; none of it knows a modality."""

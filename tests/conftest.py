@@ -1,0 +1,27 @@
+"""What every test runs under: runtime shape checks, strict promotion, no network."""
+
+import os
+from pathlib import Path
+
+# Read when transformers and huggingface_hub are first imported, so set before anything else.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import jax
+import pytest
+from jaxtyping import install_import_hook
+
+# The numeric tower lets an int stand where a float is annotated, as type checkers do.
+CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+
+install_import_hook("jaxmm", CHECKER)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real recordings beside the checkout; the test skips where there is none."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs real recordings in ../shared/data, which are not part of the repository")
+    return folder
