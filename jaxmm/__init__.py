@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jaxmm.objectives.contrastive import symmetric_infonce as symmetric_infonce
     from jaxmm.optim import AdamW as AdamW
     from jaxmm.optim import Group as Group
-    from jaxmm.retrieve import Index as Index
+    from jaxmm.index import Index as Index
     from jaxmm.tasks.dance_text import DanceTextTask as DanceTextTask
     from jaxmm.train.loop import Loop as Loop
     from jaxmm.weights import Freeze as Freeze
@@ -58,7 +58,7 @@ _HOMES = {
     # Using a trained run; training and evaluating one are `jaxmm.run.train` and `jaxmm.run.evaluate`
     "load": "jaxmm.model",
     "Model": "jaxmm.model",
-    "Index": "jaxmm.retrieve",
+    "Index": "jaxmm.index",
 }
 
 __all__ = sorted(_HOMES)

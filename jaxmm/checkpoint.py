@@ -12,7 +12,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
 from jaxmm.errors import CheckpointError
-from jaxmm.optim import path_name
+from jaxmm.optim import Horizon, path_name
 from jaxmm.state import TrainState
 from jaxmm.typing import Collections, Params
 
@@ -104,7 +104,7 @@ class Checkpoints:
             )
         except (ValueError, KeyError, OSError) as error:
             raise self._unreadable(step, error) from error
-        state = TrainState(**found["model"], **found["training"])
+        state = like.replace(**found["model"], **found["training"])
         self._check_digest(step, state_sha256(state))
         return state
 
@@ -124,7 +124,7 @@ class Checkpoints:
             CheckpointError: If the checkpoint cannot be read, or is not what was saved.
         """
         found = self._restore_arrays(step, "model", "training")
-        sha256 = state_sha256(TrainState(**found["model"], **found["training"]))
+        sha256 = state_sha256(TrainState(**found["model"], **found["training"], horizon=Horizon()))
         self._check_digest(step, sha256)
         return sha256
 
@@ -194,7 +194,8 @@ def state_sha256(state: TrainState) -> str:
     """Digests names, types, shapes and values of every array of a state.
 
     Example:
-        >>> state = TrainState(step=np.int32(1), params={"w": np.ones(2)}, collections={}, opt_state=(), key=np.zeros(2))
+        >>> state = TrainState(step=np.int32(1), params={"w": np.ones(2)}, collections={}, opt_state=(),
+        ...                    key=np.zeros(2), horizon=Horizon())
         >>> state_sha256(state) == state_sha256(state.replace(params={"w": np.zeros(2)}))
         False
     """

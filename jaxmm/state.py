@@ -5,6 +5,7 @@ import jax
 import optax
 from jaxtyping import Array, Int, UInt32
 
+from jaxmm.optim import Horizon
 from jaxmm.typing import Collections, Params
 
 
@@ -18,11 +19,12 @@ class TrainState:
         collections: Other variables of the modules, such as batch statistics, by component.
         opt_state: State of the optimizer.
         key: Raw data of the PRNG key from which each step's randomness is derived; never changes.
+        horizon: Length of the run, which schedules read; not an array.
 
     Example:
         >>> import jax.numpy as jnp
         >>> state = TrainState(step=jnp.int32(3), params={}, collections={}, opt_state=(),
-        ...                    key=jax.random.key_data(jax.random.key(0)))
+        ...                    key=jax.random.key_data(jax.random.key(0)), horizon=Horizon())
         >>> state.step_key() == jax.random.fold_in(jax.random.key(0), 3)
         Array(True, dtype=bool)
     """
@@ -32,6 +34,7 @@ class TrainState:
     collections: Collections
     opt_state: optax.OptState
     key: UInt32[Array, "..."]
+    horizon: Horizon = flax.struct.field(pytree_node=False)
 
     def step_key(self) -> jax.Array:
         """Returns the PRNG key of the coming step."""

@@ -1,4 +1,4 @@
-"""What every test runs under: runtime shape checks, strict promotion, no network."""
+"""What every test runs under: runtime shape checks, strict promotion, eight devices, no network."""
 
 import os
 from pathlib import Path
@@ -16,6 +16,9 @@ CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 
 install_import_hook("jaxmm", CHECKER)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Eight virtual devices for the tests of data parallelism; on one process they cost the other tests a few per cent.
+# A setting, not an environment variable: commands that tests start see the one device that users have.
+jax.config.update("jax_num_cpu_devices", 8)
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,12 @@
 
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32
 
 from jaxmm.data.motion import Motion, Skeleton
 from jaxmm.errors import DataError
@@ -90,7 +91,33 @@ def read_motion_folder(root: Path) -> Iterator[Motion]:
         yield _motion(row, arrays, origin, skeleton)
 
 
+def read_motion_array(path: Path) -> Float32[np.ndarray, "time joints 3"]:
+    """Reads the positions of one `.npy` or `.npz` motion: array `joints`, plus `root` if the archive has it.
+
+    Raises:
+        DataError: If the file is missing, damaged, or of another shape.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "walk.npy"
+        >>> np.save(path, np.zeros((4, 1, 3), np.float32))
+        >>> read_motion_array(path).shape
+        (4, 1, 3)
+    """
+    return _positions(_single(path), str(path))
+
+
 def _motion(row: Mapping[str, Any], arrays: Mapping[str, np.ndarray], origin: str, skeleton: Skeleton) -> Motion:
+    fps = row.get("fps")
+    if isinstance(fps, bool) or not isinstance(fps, int | float):
+        raise DataError(f"captions.jsonl: {row['key']!r} has fps {fps!r}; give the frame rate as a number")
+    tags = {name: value for name, value in row.items() if isinstance(value, str) and name not in ("key", "text")}
+    return Motion(
+        key=row["key"], positions=_positions(arrays, origin), fps=float(fps), skeleton=skeleton, captions=row["texts"], tags=tags
+    )
+
+
+def _positions(arrays: Mapping[str, np.ndarray], origin: str) -> Float32[np.ndarray, "time joints 3"]:
     positions = arrays["joints"]
     if positions.ndim != 3 or positions.dtype.kind != "f":
         raise DataError(f"{origin}: joints are {positions.dtype} of shape {positions.shape}; expected floats (time, joints, 3)")
@@ -100,13 +127,7 @@ def _motion(row: Mapping[str, Any], arrays: Mapping[str, np.ndarray], origin: st
         if root.shape != (len(positions), 3) or root.dtype.kind != "f":
             raise DataError(f"{origin}: root has shape {root.shape}; expected ({len(positions)}, 3) floats")
         positions = positions + root[:, None, :].astype(np.float32)
-    fps = row.get("fps")
-    if isinstance(fps, bool) or not isinstance(fps, int | float):
-        raise DataError(f"captions.jsonl: {row['key']!r} has fps {fps!r}; give the frame rate as a number")
-    tags = {name: value for name, value in row.items() if isinstance(value, str) and name not in ("key", "text")}
-    return Motion(
-        key=row["key"], positions=positions, fps=float(fps), skeleton=skeleton, captions=row["texts"], tags=tags
-    )
+    return positions
 
 
 def _arrays_of(root: Path, archive: zipfile.ZipFile | None, key: str) -> tuple[dict[str, np.ndarray], str]:
@@ -119,16 +140,22 @@ def _arrays_of(root: Path, archive: zipfile.ZipFile | None, key: str) -> tuple[d
     if Path(key).is_absolute() or ".." in Path(key).parts:
         raise DataError(f"captions.jsonl: the key {key!r} leaves the folder; keys are paths below it")
     for path in (root / f"{key}.npy", root / f"{key}.npz"):
-        if path.is_file() and path.suffix == ".npy":
-            with path.open("rb") as file:
-                return {"joints": _read_array(file, str(path), path.stat().st_size)}, str(path)
         if path.is_file():
-            with _open_archive(path) as single:
-                names = [name for name in ("joints", "root") if f"{name}.npy" in single.namelist()]
-                if "joints" not in names:
-                    raise DataError(f"{path}: no array named joints; save it as np.savez(path, joints=...)")
-                return {name: _read_member(single, f"{name}.npy") for name in names}, str(path)
+            return _single(path), str(path)
     raise DataError(f"{root}: neither motions.npz nor {key}.npy nor {key}.npz; add the motion or drop its caption")
+
+
+def _single(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    if path.suffix == ".npy":
+        with path.open("rb") as file:
+            return {"joints": _read_array(file, str(path), path.stat().st_size)}
+    with _open_archive(path) as archive:
+        names = [name for name in ("joints", "root") if f"{name}.npy" in archive.namelist()]
+        if "joints" not in names:
+            raise DataError(f"{path}: no array named joints; save it as np.savez(path, joints=...)")
+        return {name: _read_member(archive, f"{name}.npy") for name in names}
 
 
 def _open_archive(path: Path) -> zipfile.ZipFile:
@@ -180,3 +207,35 @@ def _read_skeleton(root: Path, archive: zipfile.ZipFile | None) -> Skeleton:
             f"{path}: cannot be read ({error!r}); write {{\"joint_names\": [...], \"parents\": [...]}} "
             "there, or those arrays into motions.npz"
         ) from error
+
+
+def write_motion_folder(motions: Iterable[Motion], root: Path) -> int:
+    """Writes motions in the layout that `read_motion_folder` reads; positions keep their place in the world.
+
+    Args:
+        motions: One or more motions with one skeleton and distinct keys.
+        root: Folder to write, which must not hold motions yet.
+
+    Returns:
+        Number of motions.
+
+    Raises:
+        DataError: If the folder holds motions already, there is no motion, or two skeletons differ.
+    """
+    if (root / "captions.jsonl").exists():
+        raise DataError(f"{root}: holds motions already; choose another folder")
+    root.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, np.ndarray] = {}
+    lines, skeleton = [], None
+    for motion in motions:
+        skeleton = skeleton or motion.skeleton
+        if motion.skeleton != skeleton:
+            raise DataError(f"{motion.key}: has another skeleton than the motions before it; keep one a folder")
+        arrays[f"{motion.key}/joints"] = motion.positions
+        lines.append(json.dumps({**motion.tags, "key": motion.key, "texts": motion.captions, "fps": motion.fps}))
+    if skeleton is None:
+        raise DataError("there is no motion to write; choose a split that holds some")
+    arrays["joint_names"], arrays["parents"] = np.array(skeleton.joint_names), np.array(skeleton.parents)
+    np.savez(root / "motions.npz", allow_pickle=False, **arrays)
+    (root / "captions.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return len(lines)

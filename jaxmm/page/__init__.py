@@ -210,7 +210,7 @@ def _render(title: str, data: Mapping[str, object]) -> str:
     """Fills the template once, so that nothing in the data is taken for a placeholder or for markup."""
     files = resources.files(__name__)
     style = files.joinpath("search.css").read_text(encoding="utf-8")
-    scripts = ("motion.js", "stage.js", "search.js")
+    scripts = ("motion.js", "stage.js", "orbit.js", "search.js")
     script = "".join(files.joinpath(name).read_text(encoding="utf-8") for name in scripts)
     # Inside a script element only these characters could end it or open a comment.
     payload = json.dumps(data, allow_nan=False, separators=(",", ":"))

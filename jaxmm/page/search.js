@@ -4,8 +4,6 @@
   const ROW_HEIGHT = 54;
   const MANY_CAPTIONS = 3;
   const MILLISECONDS_PER_DRAW = 1000 / 60;
-  const ZOOM = { min: 0.5, max: 5 };
-  const PITCH = { min: 0.02, max: 1.5 };
 
   const { body, facts, figures, queries } = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
@@ -14,7 +12,7 @@
   const scores = allScores.reduce(([low, high], score) => [Math.min(low, score), Math.max(high, score)], [0, -Infinity]);
   const haystacks = queries.map((query) => query.text.toLowerCase());
   const decoded = new Map();
-  const camera = { ...Stage.HOME };
+  const orbit = Orbit(() => invalidate());
   const clock = { seconds: 0, length: 1, speed: 1, playing: !matchMedia("(prefers-reduced-motion: reduce)").matches };
   let theme = Stage.readTheme();
   let matches = queries.map((_, index) => index);
@@ -63,7 +61,6 @@
   function drawRows() {
     const first = Math.max(0, Math.floor(list.scrollTop / ROW_HEIGHT) - 4);
     const last = Math.min(matches.length, Math.ceil((list.scrollTop + list.clientHeight) / ROW_HEIGHT) + 4);
-    runway.style.height = `${matches.length * ROW_HEIGHT}px`;
     const rows = [];
     for (let place = first; place < last; place++) rows.push(rowOf(place));
     runway.replaceChildren(...rows);
@@ -75,19 +72,21 @@
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
     matches = queries.map((_, index) => index).filter((index) => words.every((word) => haystacks[index].includes(word)));
     const [found, total] = [matches.length, queries.length].map((count) => count.toLocaleString("en"));
+    runway.style.height = `${matches.length * ROW_HEIGHT}px`;
     byId("count").textContent = words.length ? `${found} of ${total}` : total;
-    list.scrollTop = 0;
-    drawRows();
+    reveal();
   }
 
+  /* Scrolls no further than needed, but a row from far away comes to the middle. */
   function reveal() {
     const top = matches.indexOf(selected) * ROW_HEIGHT;
-    if (top < 0) return;
     const room = list.clientHeight - ROW_HEIGHT;
     const [above, below] = [list.scrollTop - top, top - list.scrollTop - room];
-    if (Math.max(above, below) > ROW_HEIGHT) list.scrollTop = top - room / 2;
+    if (top < 0) list.scrollTop = 0;
+    else if (Math.max(above, below) > ROW_HEIGHT) list.scrollTop = top - room / 2;
     else if (above > 0) list.scrollTop = top;
     else if (below > 0) list.scrollTop = top - room;
+    drawRows();
   }
 
   function steer(event) {
@@ -97,7 +96,6 @@
     if (event.key === "Escape") {
       filter.value = "";
       applyFilter();
-      reveal();
     } else if (matches.length && (event.key in steps || event.key === "Enter")) {
       const next = place < 0 ? 0 : place + (steps[event.key] ?? 0);
       select(matches[clamp(next, { min: 0, max: matches.length - 1 })]);
@@ -135,7 +133,7 @@
         score === null ? null : scoreOf(score),
         captionsOf(figure.captions),
         element("p", { class: "key" }, element("code", {}, figure.key), ` ${secondsOf(figure).toFixed(1)} s`)));
-    listen(canvas);
+    orbit.listen(canvas);
     cards.push({ canvas, index, visible: null });
     seen.observe(canvas);
     sized.observe(canvas);
@@ -187,7 +185,6 @@
     show(queries[index]);
     if (location.hash !== `#q=${index}`) location.replace(`#q=${index}`);
     reveal();
-    drawRows();
     invalidate();
   }
 
@@ -201,7 +198,7 @@
     for (const { canvas, index, visible } of cards) {
       const motion = motionOf(index);
       if (visible && canvas.clientWidth && canvas.width) {
-        Stage.draw(canvas, motion, body, clock.seconds % secondsOf(figures[index]), camera, space, theme);
+        Stage.draw(canvas, motion, body, clock.seconds % secondsOf(figures[index]), orbit.camera, space, theme);
       }
     }
     if (document.activeElement !== scrub || clock.playing) scrub.value = clock.seconds;
@@ -239,7 +236,7 @@
     invalidate();
   }
 
-  /* ---- Camera ---- */
+  /* ---- What is in sight, and how large ---- */
 
   const cardWith = (canvas) => cards.find((card) => card.canvas === canvas);
   const seen = new IntersectionObserver((entries) => {
@@ -255,60 +252,6 @@
     drawCards();
   });
 
-  function turn(yaw, pitch) {
-    camera.yaw += yaw;
-    camera.pitch = clamp(camera.pitch + pitch, PITCH);
-    invalidate();
-  }
-
-  function zoom(factor) {
-    camera.zoom = clamp(camera.zoom * factor, ZOOM);
-    invalidate();
-  }
-
-  function resetView() {
-    Object.assign(camera, Stage.HOME);
-    invalidate();
-  }
-
-  /* One pointer turns, two pinch; a focused figure also follows the keys and the wheel. */
-  function listen(canvas) {
-    const pointers = new Map();
-    const spread = () => {
-      const [a, b] = [...pointers.values()];
-      return Math.hypot(a.x - b.x, a.y - b.y);
-    };
-    canvas.addEventListener("pointerdown", (event) => {
-      pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-      canvas.setPointerCapture(event.pointerId);
-    });
-    canvas.addEventListener("pointermove", (event) => {
-      const before = pointers.get(event.pointerId);
-      if (!before) return;
-      const wide = pointers.size === 2 ? spread() : 0;
-      pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-      if (pointers.size === 1) turn((before.x - event.clientX) * -0.01, (event.clientY - before.y) * 0.008);
-      else if (wide) zoom(spread() / wide);
-    });
-    for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, (event) => pointers.delete(event.pointerId));
-    canvas.addEventListener("wheel", (event) => {
-      // Elsewhere the wheel scrolls the page; browsers report a pinch on a touchpad as wheel with control.
-      if (document.activeElement !== canvas && !event.ctrlKey) return;
-      event.preventDefault();
-      zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015)));
-    }, { passive: false });
-    canvas.addEventListener("dblclick", resetView);
-    const keys = {
-      ArrowLeft: () => turn(-0.15, 0), ArrowRight: () => turn(0.15, 0), ArrowUp: () => turn(0, -0.1), ArrowDown: () => turn(0, 0.1),
-      "+": () => zoom(1.15), "=": () => zoom(1.15), "-": () => zoom(1 / 1.15), Home: resetView, 0: resetView,
-    };
-    canvas.addEventListener("keydown", (event) => {
-      if (!(event.key in keys) || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      keys[event.key]();
-    });
-  }
-
   /* ---- Start ---- */
 
   const linked = () => Number((location.hash.match(/^#q=(\d+)$/) ?? [, "0"])[1]);
@@ -321,7 +264,7 @@
   scrub.addEventListener("input", () => { setPlaying(false); seek(Number(scrub.value)); });
   byId("play").addEventListener("click", () => setPlaying(!clock.playing));
   byId("speed").addEventListener("change", (event) => { clock.speed = Number(event.target.value); });
-  byId("reset").addEventListener("click", resetView);
+  byId("reset").addEventListener("click", orbit.reset);
   addEventListener("hashchange", () => select(linked()));
   addEventListener("resize", drawRows);
   addEventListener("keydown", (event) => {
@@ -341,6 +284,6 @@
     seek,
     play: () => setPlaying(true),
     pause: () => setPlaying(false),
-    frame: () => ({ query: selected, seconds: clock.seconds, playing: clock.playing, ...camera, shown: cards.map(({ index }) => figures[index].key) }),
+    frame: () => ({ query: selected, seconds: clock.seconds, playing: clock.playing, ...orbit.camera, shown: cards.map(({ index }) => figures[index].key) }),
   };
 })();

@@ -24,11 +24,9 @@ class Task:
 
     Attributes:
         optimizer: How parameters are updated.
-        horizon: Length of the run; the loop fills it in from the data, no user sets it.
     """
 
     optimizer: AdamW = dataclasses.field(default_factory=AdamW)
-    horizon: Horizon = dataclasses.field(default_factory=Horizon)
 
     def init_variables(self, key: PRNGKeyArray, batch: Batch) -> tuple[Params, Collections]:
         """Returns freshly initialised parameters and collections, traceable under `jax.eval_shape`."""
@@ -57,12 +55,13 @@ class Task:
         del params
         return frozenset()
 
-    def init(self, key: PRNGKeyArray, batch: Batch) -> TrainState:
+    def init(self, key: PRNGKeyArray, batch: Batch, horizon: Horizon) -> TrainState:
         """Returns the state before the first step; traceable, so shapes cost nothing to know.
 
         Args:
             key: Randomness of the initialisation and, folded with the step, of every step.
             batch: Any batch; only shapes are read.
+            horizon: Length of the run.
         """
         init_key, run_key = jax.random.split(key)
         params, collections = self.init_variables(init_key, batch)
@@ -70,13 +69,14 @@ class Task:
             step=jnp.int32(0),
             params=params,
             collections=collections,
-            opt_state=self.transform(params).init(params),
+            opt_state=self.transform(params, horizon).init(params),
             key=jax.random.key_data(run_key),
+            horizon=horizon,
         )
 
-    def transform(self, params: Params) -> optax.GradientTransformation:
+    def transform(self, params: Params, horizon: Horizon) -> optax.GradientTransformation:
         """Returns the gradient transformation for these parameters."""
-        return self.optimizer.build(params, horizon=self.horizon, frozen=self.frozen(params))
+        return self.optimizer.build(params, horizon=horizon, frozen=self.frozen(params))
 
     def train_step(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         """Returns the state after one update, and its scalars."""
@@ -90,7 +90,7 @@ class Task:
             return masked_mean(losses, batch["example_mask"]), aux
 
         (loss, (collections, metrics)), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
-        updates, opt_state = self.transform(state.params).update(grads, state.opt_state, state.params)
+        updates, opt_state = self.transform(state.params, state.horizon).update(grads, state.opt_state, state.params)
         new = state.replace(
             step=state.step + 1,
             params=optax.apply_updates(state.params, updates),

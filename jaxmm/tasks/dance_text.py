@@ -51,7 +51,7 @@ class DanceTextTask(Task):
         >>> batch = {"motion": jnp.ones((2, 6, 25, 3)), "motion_mask": jnp.ones((2, 6), bool),
         ...          "token_ids": jnp.ones((2, 4), int), "token_mask": jnp.ones((2, 4), bool),
         ...          "example_mask": jnp.ones(2, bool)}
-        >>> sorted(jax.eval_shape(task.init, jax.random.key(0), batch).params["text"])
+        >>> sorted(jax.eval_shape(task.init_variables, jax.random.key(0), batch)[0]["text"])
         ['backbone', 'head']
 
     Reference: seed 000, with the decisions of its specification.

@@ -67,10 +67,10 @@ def fit(
     save: Callable[[TrainState, Mapping[str, float]], None],
     report: Callable[[int, Mapping[str, float]], None],
 ) -> TrainState:
-    """Trains from `state.step` to the end of the task's horizon.
+    """Trains from `state.step` to the end of the state's horizon.
 
     Args:
-        task: What to learn; its horizon says how long.
+        task: What to learn.
         loop: How often to do what.
         state: Where to start; its memory is reused.
         batches: Batches from the state's step on.
@@ -84,7 +84,7 @@ def fit(
     """
     step_fn = compile_train_step(task, mesh)
     throttle = Throttle()
-    steps_per_epoch, num_steps = task.horizon.steps_per_epoch, task.horizon.num_steps
+    steps_per_epoch, num_steps = state.horizon.steps_per_epoch, state.horizon.num_steps
     clock = _Clock(report, every=loop.log_every, start=int(state.step))
     scores: Mapping[str, float] = {}
     for step in range(int(state.step) + 1, num_steps + 1):

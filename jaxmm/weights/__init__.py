@@ -1,7 +1,6 @@
 """Pretrained weights: the only place that knows the parameter names of other libraries."""
 
 from jaxmm.weights.freeze import Freeze
-from jaxmm.weights.source import find_checkpoint
 from jaxmm.weights.text import load_backbone, read_backbone, save_backbone
 
-__all__ = ["Freeze", "find_checkpoint", "load_backbone", "read_backbone", "save_backbone"]
+__all__ = ["Freeze", "load_backbone", "read_backbone", "save_backbone"]

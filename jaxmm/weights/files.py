@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from jaxmm.errors import WeightsError
+from jaxmm.hub import CONFIG, TENSORS
 
-CONFIG = "config.json"
-TENSORS = "model.safetensors"
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:

@@ -11,9 +11,10 @@ import jax.numpy as jnp
 
 from jaxmm.encoders.text import TransformerText
 from jaxmm.errors import WeightsError
+from jaxmm.hub import CONFIG
 from jaxmm.typing import Params
 from jaxmm.weights.families import FAMILIES, backbone_table, family_of
-from jaxmm.weights.files import CONFIG, read_config, read_tensors, write_checkpoint
+from jaxmm.weights.files import read_config, read_tensors, write_checkpoint
 from jaxmm.weights.rules import export_tree, import_tree
 
 

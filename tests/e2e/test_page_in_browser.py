@@ -277,6 +277,31 @@ def test_the_wheel_zooms_a_focused_figure_only(browser, page):
     assert browser.run("jaxmmPage.frame().zoom") == 1
 
 
+def test_one_finger_turns_and_two_zoom(browser, page):
+    browser.show(page, reduced_motion="reduce")
+    x, y = centre_of_canvas(browser)
+
+    def touch(kind: str, *points: float) -> None:
+        fingers = [{"x": x + point, "y": y, "id": number} for number, point in enumerate(points)]
+        browser.call("Input.dispatchTouchEvent", type=kind, touchPoints=fingers)
+
+    before = browser.run("jaxmmPage.frame()")
+    touch("touchStart", 0)
+    touch("touchMove", 30)
+    touch("touchMove", 60)
+    touch("touchEnd")
+    turned = browser.run("jaxmmPage.frame()")
+    assert turned["yaw"] > before["yaw"]
+    assert turned["zoom"] == 1
+    touch("touchStart", -20, 20)
+    touch("touchMove", -40, 40)
+    touch("touchMove", -60, 60)
+    touch("touchEnd")
+    pinched = browser.run("jaxmmPage.frame()")
+    assert pinched["zoom"] > 1.2
+    assert pinched["yaw"] == turned["yaw"]
+
+
 def test_hostile_captions_are_shown_as_text(browser, page):
     browser.show(page, fragment="#q=2", reduced_motion="reduce")
     assert browser.text("#query") == HOSTILE

@@ -5,10 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-Times = Float[np.ndarray, "time"]
 
-
-def ease(time: Times, start: float, end: float) -> Float[np.ndarray, "time"]:
+def ease(time: Float[np.ndarray, "time"], start: float, end: float) -> Float[np.ndarray, "time"]:
     """Rises from 0 to 1 between two times with zero velocity and acceleration at both.
 
     Example:
@@ -19,7 +17,9 @@ def ease(time: Times, start: float, end: float) -> Float[np.ndarray, "time"]:
     return part**3 * (part * (6.0 * part - 15.0) + 10.0)
 
 
-def plateau(time: Times, start: float, rise: float, fall: float, end: float) -> Float[np.ndarray, "time"]:
+def plateau(
+    time: Float[np.ndarray, "time"], start: float, rise: float, fall: float, end: float
+) -> Float[np.ndarray, "time"]:
     """Eases from 0 to 1 over `start..rise`, stays, and eases back over `fall..end`.
 
     Example:
@@ -29,7 +29,7 @@ def plateau(time: Times, start: float, rise: float, fall: float, end: float) -> 
     return ease(time, start, rise) * (1.0 - ease(time, fall, end))
 
 
-def glide(part: Float[np.ndarray, "..."], ramp: float) -> Float[np.ndarray, "..."]:
+def glide(part: Float[np.ndarray, "time"], ramp: float) -> Float[np.ndarray, "time"]:
     """Maps time to distance, both from 0 to 1, at constant speed between two linear ramps of the speed.
 
     Args:
@@ -47,22 +47,22 @@ def glide(part: Float[np.ndarray, "..."], ramp: float) -> Float[np.ndarray, "...
 
 
 def keyed(
-    time: Times, key_times: Sequence[float], key_values: Sequence[Sequence[float]]
+    time: Float[np.ndarray, "time"], key_times: Sequence[float], key_values: Float[np.ndarray, "keys channels"]
 ) -> Float[np.ndarray, "time channels"]:
     """Interpolates keyed values by monotone cubics: no overshoot, at rest at the extremes and both ends.
 
     Args:
-        time: Times to read; the end values hold beyond the ends.
+        time: Float[np.ndarray, "time"] to read; the end values hold beyond the ends.
         key_times: Increasing times, at least two.
         key_values: The values of every channel at each key.
 
     Example:
-        >>> keyed(np.array([0.0, 0.5, 1.0, 9.0]), (0.0, 1.0), ((0.0,), (2.0,)))[:, 0].tolist()
+        >>> keyed(np.array([0.0, 0.5, 1.0, 9.0]), (0.0, 1.0), np.array([[0.0], [2.0]]))[:, 0].tolist()
         [0.0, 1.0, 2.0, 2.0]
 
     Reference: Fritsch and Butland, "A method for constructing local monotone piecewise cubic interpolants", 1984.
     """
-    knots, values = np.asarray(key_times, np.float64), np.asarray(key_values, np.float64)
+    knots, values = np.asarray(key_times, np.float64), key_values
     width = np.diff(knots)[:, None]
     slope = np.diff(values, axis=0) / width
     tangent = np.zeros_like(values)
@@ -76,7 +76,6 @@ def keyed(
     span = width[left]
     part = (time - knots[left])[:, None] / span
     rest = 1.0 - part
-    return (
-        rest**2 * ((1.0 + 2.0 * part) * values[left] + span * part * tangent[left])
-        + part**2 * ((3.0 - 2.0 * part) * values[left + 1] - span * rest * tangent[left + 1])
+    return rest**2 * ((1.0 + 2.0 * part) * values[left] + span * part * tangent[left]) + part**2 * (
+        (3.0 - 2.0 * part) * values[left + 1] - span * rest * tangent[left + 1]
     )

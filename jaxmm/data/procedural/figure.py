@@ -44,13 +44,8 @@ REST_ARM = (4.0, 9.0, 0.0, 16.0)
 """A hanging arm: raised ahead, raised outward, turned outward, bent at the elbow; in degrees."""
 
 _OFFSETS = np.array([offset for _, _, offset in _JOINTS])
-_SEGMENTS = {
-    "legs": ("UpLeg", "Leg", "Foot"),
-    "trunk": ("LowerBack", "Spine", "Spine1", "Neck"),
-    "head": ("Neck1", "Head"),
-    "shoulders": ("Shoulder", "Arm"),
-    "arms": ("ForeArm", "Hand", "HandIndex1"),
-}
+_ARM = ("shoulders", "shoulders", "arms", "arms", "arms")
+_PARTS = ("hips", *["legs"] * 8, *["trunk"] * 4, "head", "head", *_ARM, *_ARM)
 _TOE_HEIGHT = 0.02
 _SIGN = np.array([1.0, -1.0])
 _HIPS, _SHOULDERS = np.array([1, 5]), np.array([15, 20])
@@ -72,15 +67,18 @@ class Body:
 
     @classmethod
     def proportioned(
-        cls, *, stature: float, legs: float = 1.0, trunk: float = 1.0, head: float = 1.0, shoulders: float = 1.0, arms: float = 1.0
+        cls,
+        *,
+        stature: float,
+        legs: float = 1.0,
+        trunk: float = 1.0,
+        head: float = 1.0,
+        shoulders: float = 1.0,
+        arms: float = 1.0,
     ) -> "Body":
         """Scales the figure as a whole by `stature`, and each part by a factor of its own."""
-        factors = {"legs": legs, "trunk": trunk, "head": head, "shoulders": shoulders, "arms": arms}
-        offsets = _OFFSETS * stature
-        for part, names in _SEGMENTS.items():
-            rows = [FIGURE.joint_names.index(name) for name in FIGURE.joint_names if name.removeprefix("Left").removeprefix("Right") in names]
-            offsets[rows] *= factors[part]
-        return cls(offsets)
+        factors = {"hips": 1.0, "legs": legs, "trunk": trunk, "head": head, "shoulders": shoulders, "arms": arms}
+        return cls(_OFFSETS * stature * np.array([factors[part] for part in _PARTS])[:, None])
 
     @property
     def thigh(self) -> float:
@@ -137,13 +135,15 @@ class Controls:
     @classmethod
     def still(cls, num_frames: int) -> "Controls":
         """Returns controls of a figure with hanging arms at the origin, its toes on the ground below the hips."""
-        shapes = {"place": (2,), "rise": (), "heading": (), "pelvis": (3,), "spine": (3,), "head": (3,), "toes": (2, 3)}
-        zeros = {name: np.zeros((num_frames, *shape)) for name, shape in shapes.items()}
-        arms = np.tile(np.radians(REST_ARM), (num_frames, 2, 1))
-        zeros["toes"][..., 1] = _TOE_HEIGHT
         return cls(
-            **zeros,
-            arms=arms,
+            place=np.zeros((num_frames, 2)),
+            rise=np.zeros(num_frames),
+            heading=np.zeros(num_frames),
+            pelvis=np.zeros((num_frames, 3)),
+            spine=np.zeros((num_frames, 3)),
+            head=np.zeros((num_frames, 3)),
+            arms=np.tile(np.radians(REST_ARM), (num_frames, 2, 1)),
+            toes=np.tile((0.0, _TOE_HEIGHT, 0.0), (num_frames, 2, 1)),
             feet=np.zeros((num_frames, 2, 2)),
             aloft=np.zeros((num_frames, 2)),
             legs=np.zeros((num_frames, 2, 4)),
@@ -205,7 +205,7 @@ def _place_legs(
     ankles = share * free + (1.0 - share) * ankles
     facing = sole[..., 2] + pelvis[:, None, :, 2]
     pole = share * thigh[..., 2] + (1.0 - share) * 0.5 * facing
-    knees, ankles = bend_limb(hips, ankles, pole, np.array([body.thigh] * 2), np.array([body.shin] * 2))
+    knees, ankles = bend_limb(hips, ankles, pole, upper=body.thigh, lower=body.shin)
     pointed = turned(shin @ _pitched(np.full_like(bend, 0.5)), foot)
     toes = share * pointed + (1.0 - share) * turned(sole @ _pitched(controls.feet[..., 1] + heel), foot)
     toes *= np.linalg.norm(foot[0]) / np.linalg.norm(toes, axis=-1, keepdims=True)

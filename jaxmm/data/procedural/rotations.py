@@ -1,11 +1,13 @@
 """Rotations of the figure over time, and the bend of a limb of two bones. The y axis is up, +z ahead, +x left."""
 
+from typing import TypeAlias
+
 import numpy as np
 from jaxtyping import Float
 
-Angles = Float[np.ndarray, "*axes"]
-Vectors = Float[np.ndarray, "*axes 3"]
-Matrices = Float[np.ndarray, "*axes 3 3"]
+Angles: TypeAlias = Float[np.ndarray, "*axes"]
+Vectors: TypeAlias = Float[np.ndarray, "*axes 3"]
+Matrices: TypeAlias = Float[np.ndarray, "*axes 3 3"]
 
 
 def about_y(angle: Angles) -> Matrices:
@@ -52,7 +54,7 @@ def lean(pitch_yaw_roll: Vectors) -> Matrices:
     return swing(pitch_yaw_roll * np.array([1.0, 1.0, -1.0]))
 
 
-def turned(matrices: Matrices, vectors: Vectors) -> Vectors:
+def turned(matrices: Float[np.ndarray, "... 3 3"], vectors: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, "... 3"]:
     """Applies one rotation to each vector; the leading axes broadcast.
 
     Example:
@@ -62,9 +64,7 @@ def turned(matrices: Matrices, vectors: Vectors) -> Vectors:
     return (matrices @ vectors[..., None])[..., 0]
 
 
-def bend_limb(
-    root: Vectors, target: Vectors, pole: Vectors, upper: Float[np.ndarray, "*#axes"], lower: Float[np.ndarray, "*#axes"]
-) -> tuple[Vectors, Vectors]:
+def bend_limb(root: Vectors, target: Vectors, pole: Vectors, *, upper: float, lower: float) -> tuple[Vectors, Vectors]:
     """Places the middle and end of a limb of two bones that reaches for a target.
 
     Args:
@@ -78,15 +78,15 @@ def bend_limb(
         The positions of the middle joint and of the end.
 
     Example:
-        >>> knee, ankle = bend_limb(np.zeros((1, 3)), np.array([[0.0, -1.0, 0.0]]), np.array([[0.0, 0.0, 1.0]]),
-        ...                         np.array([1.0]), np.array([1.0]))
+        >>> down, ahead = np.array([[0.0, -1.0, 0.0]]), np.array([[0.0, 0.0, 1.0]])
+        >>> knee, ankle = bend_limb(np.zeros((1, 3)), down, ahead, upper=1.0, lower=1.0)
         >>> knee.round(3).tolist(), ankle.tolist()
         ([[0.0, -0.5, 0.866]], [[0.0, -1.0, 0.0]])
     """
     reach = target - root
     distance = np.sqrt((reach * reach).sum(-1))
     direction = reach / np.maximum(distance, 1e-9)[..., None]
-    distance = np.clip(distance, np.abs(upper - lower) + 0.05 * upper, 0.9995 * (upper + lower))
+    distance = np.clip(distance, abs(upper - lower) + 0.05 * upper, 0.9995 * (upper + lower))
     along = (upper**2 - lower**2 + distance**2) / (2.0 * distance)
     aside = np.sqrt(np.maximum(upper**2 - along**2, 0.0))
     normal = pole - direction * (pole * direction).sum(-1, keepdims=True)

@@ -1,6 +1,7 @@
 """The stage on which actions are laid out over time, and what the body does by itself while they happen."""
 
 import dataclasses
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -9,14 +10,17 @@ from jaxmm.data.procedural.curves import ease, keyed
 from jaxmm.data.procedural.figure import REST_ARM, Controls, pose
 from jaxmm.data.procedural.style import Style
 
-Four = tuple[float, float, float, float]
-Three = tuple[float, float, float]
+Three: TypeAlias = tuple[float, float, float]
+Four: TypeAlias = tuple[float, float, float, float]
 
 SIGN = (1.0, -1.0)
 """Sign of the sideways direction for each side: 0 is left, 1 is right."""
 
-_TOES_AHEAD = 0.1
-_SIGNS = np.array(SIGN)
+_STILL: Three = (0.0, 0.0, 0.0)
+_REST_LEG: Four = (0.0, 6.0, 2.0, 12.0)
+_LEG_SCALE = np.array([1.0, np.pi / 180.0, np.pi / 180.0, np.pi / 180.0])
+_TOES_AHEAD = 0.118
+_SIDES = np.array(SIGN)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,33 +54,29 @@ class Span:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Step:
-    """One foot's way from where it stands to another place.
-
-    Attributes:
-        foot: 0 left, 1 right.
-        span: From leaving the ground to landing.
-        toes: Where the base of the toes lands, x and z in metres.
-        yaw: Where the foot then points, in radians.
-        lift: Height of the toes halfway, in metres.
-        push: Pitch of the foot as it leaves the ground, heel up, in radians.
-        strike: Pitch at landing, toes up, in radians.
-    """
-
+class _Step:
     foot: int
     span: Span
-    toes: tuple[float, float]
+    toes: Float[np.ndarray, "2"]
     yaw: float
     lift: float
-    push: float = 0.0
-    strike: float = 0.0
+    push: float
+    strike: float
 
 
 class Stage:
     """Collects what actions do to the figure, and turns it into positions.
 
-    Actions add to the controls, so that they compose in any order; each begins and ends in a quiet stance. Angles are
-    given in degrees.
+    Actions add to the controls, so that they compose in any order. Each begins and ends in a quiet stance: keys give
+    the time as a share of the span and what holds there, and at both ends of the span the figure is at rest. Angles
+    are in degrees, and grow ahead and to the left, or outward for a limb.
+
+    Attributes:
+        style: Who performs.
+        time: Time of each frame in seconds.
+        controls: What drives the figure so far, in radians and metres.
+        place: Where the figure stands when the next action begins, x and z in metres.
+        heading: Where it then faces, in radians.
 
     Example:
         >>> Stage(Style.neutral(), num_frames=40, fps=20.0).positions().shape
@@ -84,70 +84,83 @@ class Stage:
     """
 
     def __init__(self, style: Style, *, num_frames: int, fps: float) -> None:
-        """Sets the figure at the origin, facing +z."""
         self.style = style
         self.time = np.arange(num_frames) / fps
         self.controls = Controls.still(num_frames)
         self.place = np.zeros(2)
         self.heading = 0.0
-        self._steps: list[Step] = []
-
-    @property
-    def duration(self) -> float:
-        """Length of the clip in seconds."""
-        return float(self.time[-1])
+        self._steps: list[_Step] = []
 
     def arm(self, side: int, span: Span, *keys: tuple[float, Four]) -> None:
-        """Moves an arm through poses: ahead, outward, turned outward, bent; keyed by shares of the span."""
-        values = [np.subtract(values, REST_ARM) for _, values in keys]
-        self.controls.arms[:, side] += np.radians(self._keyed(span, keys, values)) * self.style.amplitude
+        """Moves one arm: raised ahead, raised outward, turned outward, bent at the elbow."""
+        moved = np.radians(self._keyed(span, keys, REST_ARM) - REST_ARM)
+        self.controls.arms[:, side] += moved * self.style.amplitude
+
+    def arms(self, span: Span, *keys: tuple[float, Four]) -> None:
+        """Moves both arms alike."""
+        for side in (0, 1):
+            self.arm(side, span, *keys)
 
     def pelvis(self, span: Span, *keys: tuple[float, Three]) -> None:
-        """Turns the pelvis: pitch ahead, yaw left, roll left."""
-        self.controls.pelvis[:] += np.radians(self._keyed(span, keys))
+        """Turns the pelvis: pitch, yaw, roll."""
+        self.controls.pelvis[:] += np.radians(self._keyed(span, keys, _STILL))
 
     def spine(self, span: Span, *keys: tuple[float, Three]) -> None:
-        """Bends the spine: pitch ahead, yaw left, roll left."""
-        self.controls.spine[:] += np.radians(self._keyed(span, keys)) * self.style.amplitude
+        """Bends the spine: pitch, yaw, roll."""
+        self.controls.spine[:] += np.radians(self._keyed(span, keys, _STILL)) * self.style.amplitude
 
     def head(self, span: Span, *keys: tuple[float, Three]) -> None:
-        """Turns the head: pitch ahead, yaw left, roll left."""
-        self.controls.head[:] += np.radians(self._keyed(span, keys))
+        """Turns the head: pitch, yaw, roll."""
+        self.controls.head[:] += np.radians(self._keyed(span, keys, _STILL))
 
     def leg(self, side: int, span: Span, *keys: tuple[float, Four]) -> None:
-        """Frees a leg from its foot: share from 0 to 1; ahead, outward, bent at the knee in degrees."""
-        scale = np.array([1.0, *[np.pi / 180.0] * 3])
-        self.controls.legs[:, side] += self._keyed(span, keys) * scale
+        """Frees a leg from its foot by a share from 0 to 1: raised ahead, raised outward, bent at the knee."""
+        self.controls.legs[:, side] += self._keyed(span, keys, _REST_LEG) * _LEG_SCALE
 
     def shift(self, span: Span, *keys: tuple[float, Three]) -> None:
         """Moves the hips to the left, up, and ahead, in shares of the length of a leg."""
-        left, up, ahead = self._keyed(span, keys).T * self.style.body.leg_length
+        left, up, ahead = self._keyed(span, keys, _STILL).T * self.style.body.leg_length
         self.controls.rise[:] += up
         self.controls.place[:] += left[:, None] * self.left() + ahead[:, None] * self.ahead()
 
-    def step(self, step: Step) -> None:
-        """Moves a foot; the steps of one foot are given in order and do not overlap."""
-        self._steps.append(step)
+    def step(
+        self,
+        foot: int,
+        span: Span,
+        *,
+        place: Float[np.ndarray, "2"],
+        heading: float,
+        lift: float,
+        push: float = 0.0,
+        strike: float = 0.0,
+    ) -> None:
+        """Moves a foot to where it belongs when the figure stands at a place; steps of one foot come in order.
+
+        Args:
+            foot: 0 left, 1 right.
+            span: From leaving the ground to landing.
+            place: Where the figure would stand, x and z in metres.
+            heading: Where it would face, in radians.
+            lift: Height of the toes halfway, in metres.
+            push: Pitch of the foot as it leaves the ground, heel up, in radians.
+            strike: Pitch at landing, toes up, in radians.
+        """
+        toes, yaw = self._stance(foot, place, heading)
+        self._steps.append(_Step(foot=foot, span=span, toes=toes, yaw=yaw, lift=lift, push=push, strike=strike))
 
     def left(self) -> Float[np.ndarray, "2"]:
-        """Returns the direction to the figure's left, x and z, where the action began."""
+        """Returns the direction to the figure's left, x and z, where the next action begins."""
         return np.array([np.cos(self.heading), -np.sin(self.heading)])
 
     def ahead(self) -> Float[np.ndarray, "2"]:
-        """Returns the direction ahead of the figure, x and z, where the action began."""
+        """Returns the direction ahead of the figure, x and z, where the next action begins."""
         return np.array([np.sin(self.heading), np.cos(self.heading)])
-
-    def stance(self, foot: int, place: Float[np.ndarray, "2"], heading: float) -> tuple[tuple[float, float], float]:
-        """Returns where the toes and which way the foot points when the figure stands quietly at a place."""
-        left, ahead = np.array([np.cos(heading), -np.sin(heading)]), np.array([np.sin(heading), np.cos(heading)])
-        toes = place + SIGN[foot] * self.style.stance * left + _TOES_AHEAD * self.style.body.leg_length / 0.85 * ahead
-        return (float(toes[0]), float(toes[1])), heading + SIGN[foot] * self.style.toe_out
 
     def positions(self) -> Float32[np.ndarray, "time 25 3"]:
         """Returns the motion of the figure, which begins at the place and heading of its style."""
-        moving = self._plant()
-        self._accompany(moving)
-        self._breathe()
+        lifted = self._plant()
+        self._accompany(lifted)
+        self._live()
         positions = pose(self.style.body, self.controls)
         turn = self.style.heading - self.controls.heading[0]
         cosine, sine = np.cos(turn), np.sin(turn)
@@ -156,51 +169,59 @@ class Stage:
         there = np.array([self.style.place[0], 0.0, self.style.place[1]])
         return ((positions - start) @ ground + there).astype(np.float32)
 
-    def _keyed(self, span: Span, keys: tuple, values: list | None = None) -> Float[np.ndarray, "time channels"]:
-        return keyed(self.time, [span.at(part) for part, _ in keys], values or [row for _, row in keys])
+    def _keyed(
+        self, span: Span, keys: tuple[tuple[float, tuple[float, ...]], ...], rest: tuple[float, ...]
+    ) -> Float[np.ndarray, "time channels"]:
+        times = [span.start, *[span.at(part) for part, _ in keys], span.end]
+        return keyed(self.time, times, np.array([rest, *[values for _, values in keys], rest], np.float64))
+
+    def _stance(self, foot: int, place: Float[np.ndarray, "2"], heading: float) -> tuple[Float[np.ndarray, "2"], float]:
+        sine, cosine = float(np.sin(heading)), float(np.cos(heading))
+        aside = SIGN[foot] * self.style.stance * np.array([cosine, -sine])
+        ahead = _TOES_AHEAD * self.style.body.leg_length * np.array([sine, cosine])
+        return place + aside + ahead, heading + SIGN[foot] * self.style.toe_out
 
     def _plant(self) -> Float[np.ndarray, "time 2"]:
-        """Carries the feet through their steps; returns how far off the ground each is, by height."""
-        controls, time = self.controls, self.time
-        toes = controls.toes
+        """Carries the feet through their steps; returns how high the toes of each are lifted."""
+        toes, feet, aloft, time = self.controls.toes, self.controls.feet, self.controls.aloft, self.time
         lifted = np.zeros((len(time), 2))
+        places = [self._stance(foot, np.zeros(2), 0.0) for foot in (0, 1)]
         for foot in (0, 1):
-            place, yaw = self.stance(foot, np.zeros(2), 0.0)
-            toes[:, foot, [0, 2]] = place
-            controls.feet[:, foot, 0] = yaw
-            for step in (step for step in self._steps if step.foot == foot):
-                start, end = step.span.start, step.span.end
-                done = ease(time, start, end)
-                part = np.clip((time - start) / (end - start), 0.0, 1.0)
-                airborne = np.sin(np.pi * part) ** 2
-                toes[:, foot, [0, 2]] += done[:, None] * (np.array(step.toes) - place)
-                controls.feet[:, foot, 0] += done * (step.yaw - yaw)
-                off = ease(time, start - 0.6 * step.span.seconds, start + 0.2 * step.span.seconds) * (1.0 - ease(part, 0.25, 0.8))
-                tip = ease(part, 0.5, 0.95) * (1.0 - ease(time, end, end + 0.12))
-                controls.feet[:, foot, 1] += step.push * off - step.strike * tip
-                toes[:, foot, 1] += step.lift * airborne + 0.15 * np.sin(step.strike) * tip
-                controls.aloft[:, foot] += airborne
-                lifted[:, foot] += step.lift * airborne
-                place, yaw = step.toes, step.yaw
+            toes[:, foot, ::2], feet[:, foot, 0] = places[foot]
+        for step in self._steps:
+            foot, start, end = step.foot, step.span.start, step.span.end
+            place, yaw = places[foot]
+            part = np.clip((time - start) / (end - start), 0.0, 1.0)
+            done, height = ease(part, 0.0, 1.0), np.sin(np.pi * part) ** 2
+            pushing = ease(time, step.span.at(-0.6), step.span.at(0.2)) * (1.0 - ease(part, 0.25, 0.8))
+            striking = ease(part, 0.5, 0.95) * (1.0 - ease(time, end, end + 0.12))
+            toes[:, foot, ::2] += done[:, None] * (step.toes - place)
+            # A foot that lands on its heel carries its toes above the ground until it lies flat.
+            toes[:, foot, 1] += step.lift * height + 0.15 * np.sin(step.strike) * striking
+            feet[:, foot, 0] += done * (step.yaw - yaw)
+            feet[:, foot, 1] += step.push * pushing - step.strike * striking
+            aloft[:, foot] += height
+            lifted[:, foot] += step.lift * height
+            places[foot] = step.toes, step.yaw
         return lifted
 
     def _accompany(self, lifted: Float[np.ndarray, "time 2"]) -> None:
-        """Adds what follows from the legs: weight over the standing foot, turning hips, counter-swinging arms."""
+        """Adds what follows from the feet: weight over the standing leg, turning hips, counter-swinging arms."""
         controls = self.controls
         ahead = np.stack([np.sin(controls.heading), np.cos(controls.heading)], axis=1)
         left = np.stack([ahead[:, 1], -ahead[:, 0]], axis=1)
-        apart = ((controls.toes[:, 0] - controls.toes[:, 1])[:, [0, 2]] * ahead).sum(axis=1)
+        apart = ((controls.toes[:, 0] - controls.toes[:, 1])[:, ::2] * ahead).sum(axis=1)
         unequal = controls.aloft[:, 1] - controls.aloft[:, 0]
         controls.place[:] += (0.025 * unequal)[:, None] * left
-        controls.pelvis[:, 2] -= 0.06 * unequal
-        controls.spine[:, 2] += 0.07 * unequal
         controls.pelvis[:, 1] -= 0.28 * apart
+        controls.pelvis[:, 2] -= 0.06 * unequal
         controls.spine[:, 1] += 0.5 * apart
-        swing = -0.62 * apart + 1.1 * (lifted[:, 1] - lifted[:, 0])
-        controls.arms[..., 0] += self.style.amplitude * swing[:, None] * _SIGNS
-        controls.arms[..., 3] += np.maximum(swing[:, None] * _SIGNS, -0.25) * 0.4 + 0.05 * np.abs(swing)[:, None]
+        controls.spine[:, 2] += 0.07 * unequal
+        swing = (-0.62 * apart + 1.1 * (lifted[:, 1] - lifted[:, 0]))[:, None] * _SIDES
+        controls.arms[..., 0] += self.style.amplitude * swing
+        controls.arms[..., 3] += 0.4 * np.maximum(swing, -0.25) + 0.05 * np.abs(swing)
 
-    def _breathe(self) -> None:
+    def _live(self) -> None:
         """Adds posture and noise, keeps the gaze level, and lets the head lead a turn."""
         controls, style = self.controls, self.style
         noise = style.noise(self.time)

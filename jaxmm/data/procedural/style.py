@@ -9,7 +9,9 @@ from jaxmm.data.procedural.figure import Body
 
 # Noise per channel, standard deviation in radians or metres: pelvis, spine, head (pitch, yaw, roll), both arms
 # (ahead, outward, twist, bend), and the place of the hips (x, z).
-_NOISE_SCALE = np.array([0.012, 0.02, 0.012, 0.02, 0.03, 0.015, 0.04, 0.07, 0.03, *[0.04, 0.03, 0.05, 0.06] * 2, 0.006, 0.006])
+_NOISE_PELVIS, _NOISE_SPINE, _NOISE_HEAD = (0.012, 0.02, 0.012), (0.02, 0.03, 0.015), (0.04, 0.07, 0.03)
+_NOISE_ARM, _NOISE_PLACE = (0.04, 0.03, 0.05, 0.06), (0.006, 0.006)
+_NOISE_SCALE = np.array([*_NOISE_PELVIS, *_NOISE_SPINE, *_NOISE_HEAD, *_NOISE_ARM, *_NOISE_ARM, *_NOISE_PLACE])
 _NUM_WAVES = 3
 
 

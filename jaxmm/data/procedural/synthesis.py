@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from jaxmm.data.motion import Motion
-from jaxmm.data.procedural import gestures, leaps, travel
+from jaxmm.data.procedural import gestures, moves, travel
 from jaxmm.data.procedural.combinations import Combination, all_combinations, split_of
 from jaxmm.data.procedural.figure import FIGURE
 from jaxmm.data.procedural.grammar import Clause
@@ -22,14 +22,14 @@ _ACTIONS: dict[str, Callable[[Stage, Clause, Span], None]] = {
     "quarter turn": travel.turn,
     "half turn": travel.turn,
     "spin": travel.turn,
-    "dance": leaps.dance,
-    "jump": leaps.jump,
-    "hop": leaps.hop,
-    "jumping jack": leaps.jumping_jack,
-    "squat": leaps.squat,
-    "bow": leaps.bow,
-    "lunge": leaps.lunge,
-    "kick": leaps.kick,
+    "dance": moves.dance,
+    "jump": moves.jump,
+    "hop": moves.hop,
+    "jumping jack": moves.jumping_jack,
+    "squat": moves.squat,
+    "bow": moves.bow,
+    "lunge": moves.lunge,
+    "kick": moves.kick,
     "punch": gestures.punch,
     "throw": gestures.throw,
     "wave": gestures.wave,
@@ -38,13 +38,29 @@ _ACTIONS: dict[str, Callable[[Stage, Clause, Span], None]] = {
     "pick up": gestures.pick_up,
 }
 
+# Seconds of one repetition at plain speed; every other action fills its clip.
 _SECONDS = {
-    "quarter turn": 1.1, "half turn": 1.4, "spin": 1.9, "jump": 1.0, "hop": 1.2, "jumping jack": 1.1, "squat": 1.3,
-    "bow": 1.4, "lunge": 1.4, "kick": 1.1, "punch": 1.1, "throw": 1.3, "raise": 1.3, "clap": 1.2, "pick up": 1.6,
-}  # fmt: skip
-_LONGEST, _SLOW, _QUICK = 2.7, 2.6, 0.5
+    "quarter turn": 1.2,
+    "half turn": 1.4,
+    "spin": 1.9,
+    "jump": 1.1,
+    "hop": 1.3,
+    "jumping jack": 1.2,
+    "squat": 1.3,
+    "bow": 1.4,
+    "lunge": 1.4,
+    "kick": 1.3,
+    "punch": 1.2,
+    "throw": 1.35,
+    "raise": 1.35,
+    "clap": 1.2,
+    "pick up": 1.6,
+}
+_LONGEST, _SLOW, _OF_TWO = 2.7, 2.6, 1.38
+_QUICK_FACTOR = 0.5
+_LEAD_IN, _TAIL = 0.1, 0.2
+# Alone in a clip, these are already under way as it begins and go on as it ends.
 _STEADY = ("walk", "run", "sidestep", "march")
-_LEAD_IN, _TAIL, _SHARE = 0.1, 0.2, 1.38
 
 
 def synthesize(combination: Combination, *, seed: int, take: int, fps: float = 20.0) -> Motion:
@@ -68,7 +84,9 @@ def synthesize(combination: Combination, *, seed: int, take: int, fps: float = 2
         ('walk-forward__take3', 'a person walks forward', 'synthetic')
     """
     if seed < 0 or take < 0 or not fps > 0:
-        raise ConfigError(f"procedural motion: seed={seed}, take={take}, fps={fps}; give seed and take >= 0 and fps > 0")
+        raise ConfigError(
+            f"procedural motion: seed={seed}, take={take}, fps={fps}; give seed and take >= 0 and fps > 0"
+        )
     digest = hashlib.sha256(combination.key.encode()).digest()
     generator = np.random.Generator(np.random.PCG64([seed, take, int.from_bytes(digest[:8], "big")]))
     stage = perform(combination, Style.draw(generator), fps=fps)
@@ -78,7 +96,12 @@ def synthesize(combination: Combination, *, seed: int, take: int, fps: float = 2
         fps=fps,
         skeleton=FIGURE,
         captions=(combination.sentence, *combination.paraphrases()),
-        tags={"origin": "synthetic", "split": split_of(combination), "combination": combination.key, "action": combination.first.action},
+        tags={
+            "origin": "synthetic",
+            "split": split_of(combination),
+            "combination": combination.key,
+            "action": combination.first.action,
+        },
     )
 
 
@@ -119,11 +142,9 @@ def perform(combination: Combination, style: Style, *, fps: float) -> Stage:
 
 def _durations(combination: Combination) -> tuple[float, ...]:
     if combination.second is not None:
-        return (_SHARE, _SHARE)
+        return (_OF_TWO, _OF_TWO)
     clause = combination.first
-    once = _SECONDS.get(clause.action, _LONGEST)
     if clause.action not in _SECONDS:
         return (_LONGEST,)
-    if clause.speed == "slow":
-        return (_SLOW,)
-    return (min(once * clause.count, _LONGEST) if clause.speed == "plain" else once * _QUICK,)
+    once = _SECONDS[clause.action]
+    return ({"slow": _SLOW, "plain": min(once * clause.count, _LONGEST), "quick": _QUICK_FACTOR * once}[clause.speed],)

@@ -6,9 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxmm.data.procedural.curves import glide, plateau
-from jaxmm.data.procedural.figure import REST_ARM
 from jaxmm.data.procedural.grammar import Clause
-from jaxmm.data.procedural.stage import SIGN, Span, Stage, Step
+from jaxmm.data.procedural.stage import SIGN, Span, Stage
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,17 +77,14 @@ def stride(stage: Stage, span: Span, gait: Gait, *, lead: int) -> float:
     for index in range(num_steps):
         foot = (lead + index) % 2
         middle, half = span.start + (index + 0.5) * period, 0.5 * gait.swing * period
-        toes, yaw = stage.stance(foot, places[index], float(facings[index]))
         stage.step(
-            Step(
-                foot=foot,
-                span=Span(middle - half, middle + half),
-                toes=toes,
-                yaw=yaw,
-                lift=gait.lift,
-                push=gait.push,
-                strike=gait.strike,
-            )
+            foot,
+            Span(middle - half, middle + half),
+            place=places[index],
+            heading=float(facings[index]),
+            lift=gait.lift,
+            push=gait.push,
+            strike=gait.strike,
         )
     stage.place, stage.heading = places[-1], float(facings[-1])
     return period
@@ -105,7 +101,7 @@ def walk(stage: Stage, clause: Clause, span: Span) -> None:
     length *= stage.style.amplitude
     if clause.direction == "backward":
         gait = Gait(seconds=seconds, ahead=-0.75 * length, push=0.15, strike=0.0, lift=0.07)
-        stage.spine(span, (0.0, (0, 0, 0)), (0.2, (6, 0, 0)), (0.8, (6, 0, 0)), (1.0, (0, 0, 0)))
+        stage.spine(span, (0.2, (6, 0, 0)), (0.8, (6, 0, 0)))
     else:
         turn = _TURN_RATE.get(clause.direction or "", 0.0) * seconds
         gait = Gait(seconds=seconds, ahead=length, turn=turn)
@@ -122,11 +118,10 @@ def run(stage: Stage, clause: Clause, span: Span) -> None:
     period = stride(stage, span, gait, lead=_lead(stage, clause))
     running = plateau(stage.time, span.start, span.at(0.15), span.at(0.85), span.end)
     stage.controls.rise[:] += running * (0.045 * np.cos(2.0 * np.pi * (stage.time - span.start) / period) - 0.03)
-    stage.pelvis(span, (0.0, (0, 0, 0)), (0.15, (5, 0, 0)), (0.85, (5, 0, 0)), (1.0, (0, 0, 0)))
-    stage.spine(span, (0.0, (0, 0, 0)), (0.15, (9, 0, 0)), (0.85, (9, 0, 0)), (1.0, (0, 0, 0)))
+    stage.pelvis(span, (0.15, (5, 0, 0)), (0.85, (5, 0, 0)))
+    stage.spine(span, (0.15, (9, 0, 0)), (0.85, (9, 0, 0)))
     bent = (0.0, 12.0, -8.0, 82.0)
-    for side in (0, 1):
-        stage.arm(side, span, (0.0, REST_ARM), (0.15, bent), (0.85, bent), (1.0, REST_ARM))
+    stage.arms(span, (0.15, bent), (0.85, bent))
 
 
 def sidestep(stage: Stage, clause: Clause, span: Span) -> None:
@@ -142,9 +137,8 @@ def march(stage: Stage, clause: Clause, span: Span) -> None:
     ahead = 0.0 if clause.direction == "in place" else 0.5 * stage.style.amplitude
     gait = Gait(seconds=seconds, ahead=ahead, swing=0.9, lift=0.34, push=0.2, strike=0.0)
     stride(stage, span, gait, lead=_lead(stage, clause))
-    for side in (0, 1):
-        bent = (4.0, 10.0, 0.0, 45.0)
-        stage.arm(side, span, (0.0, REST_ARM), (0.15, bent), (0.85, bent), (1.0, REST_ARM))
+    bent = (4.0, 10.0, 0.0, 45.0)
+    stage.arms(span, (0.15, bent), (0.85, bent))
 
 
 def turn(stage: Stage, clause: Clause, span: Span) -> None:
@@ -162,8 +156,7 @@ def turn(stage: Stage, clause: Clause, span: Span) -> None:
     stride(stage, span, gait, lead=lead)
     if clause.action == "spin":
         out = (10.0, 58.0, 0.0, 25.0)
-        for side in (0, 1):
-            stage.arm(side, span, (0.0, REST_ARM), (0.2, out), (0.75, out), (1.0, REST_ARM))
+        stage.arms(span, (0.2, out), (0.75, out))
 
 
 def _lead(stage: Stage, clause: Clause) -> int:

@@ -81,7 +81,11 @@ _WORDINGS: dict[tuple[str, str | None], tuple[str, str, str]] = {
     ("raise", "forward"): ("raises {arm} to the front", "lifts {arm} in front of the body", "brings {arm} up forward"),
     ("raise", "sideways"): ("raises {arm} to the side", "lifts {arm} out sideways", "brings {arm} up beside the body"),
     ("raise", "overhead"): ("raises {arm} overhead", "lifts {arm} above the head", "brings {hand} up high in the air"),
-    ("clap", "in front"): ("claps in front of the chest", "claps the hands in front", "brings the palms together in front"),
+    ("clap", "in front"): (
+        "claps in front of the chest",
+        "claps the hands in front",
+        "brings the palms together in front",
+    ),
     ("clap", "overhead"): ("claps overhead", "claps the hands above the head", "brings the palms together overhead"),
     ("pick up", None): (
         "picks something up with {hand}",
@@ -90,13 +94,24 @@ _WORDINGS: dict[tuple[str, str | None], tuple[str, str, str]] = {
     ),
 }
 
+# Of the verbs that can follow `before`: those of the third wordings.
 _GERUNDS = {
-    word.split(":")[0]: word.split(":")[1]
-    for word in (
-        "heads:heading backs:backing shuffles:shuffling turns:turning does:doing leaps:leaping springs:springing "
-        "drops:dropping bends:bending takes:taking swings:swinging jabs:jabbing hurls:hurling waves:waving "
-        "brings:bringing reaches:reaching tosses:tossing"
-    ).split()
+    "heads": "heading",
+    "backs": "backing",
+    "shuffles": "shuffling",
+    "turns": "turning",
+    "does": "doing",
+    "leaps": "leaping",
+    "springs": "springing",
+    "drops": "dropping",
+    "bends": "bending",
+    "takes": "taking",
+    "swings": "swinging",
+    "jabs": "jabbing",
+    "hurls": "hurling",
+    "waves": "waving",
+    "brings": "bringing",
+    "reaches": "reaching",
 }
 
 # How often or how fast, one ending for each wording.

@@ -5,7 +5,7 @@ import huggingface_hub
 import pytest
 
 from jaxmm.errors import WeightsError
-from jaxmm.weights.source import find_checkpoint
+from jaxmm.hub import find_checkpoint
 
 THREE_KINDS = r"a local folder, 'package:NAME' .* or a hub id"
 

@@ -1,0 +1,316 @@
+"""The command line: one dataclass a command, thin over the library."""
+
+import dataclasses
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg, subcommand
+
+import jaxmm
+from jaxmm import console
+from jaxmm.errors import ConfigError, JaxmmError
+
+if TYPE_CHECKING:
+    from jaxmm.data.motion import Motion
+    from jaxmm.experiment import Experiment
+    from jaxmm.model import Model
+
+Root = Annotated[str | None, arg(name="data.root", help="Folder of the data; the run's own by default.")]
+Json = Annotated[bool, arg(help="Print one JSON object of names and values on stdout, and nothing else.")]
+Checkpoint = Annotated[str, arg(help="Which checkpoint to use: last, best, or a step.")]
+Split = Literal["train", "val", "test"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Train:
+    """Train CONFIG, or continue the run that the folder holds; any field of the config can be a flag."""
+
+    config: Positional[Path]
+    workdir: Annotated[Path | None, arg(help="Folder of the run; runs/<system>/<config> by default.")] = None
+    json: Json = False
+
+    def __call__(self, experiment: "Experiment | None" = None) -> None:
+        """Trains, with a progress bar, and prints the last scores."""
+        from jaxmm import run
+        from jaxmm.experiment import read_config
+
+        workdir = self.workdir or Path("runs") / self.config.resolve().parent.name / self.config.stem
+        with console.training_progress() as report:
+            scores = run.train(experiment or read_config(self.config), workdir, report=report)
+        console.show(scores, title=f"{workdir}", as_json=self.json)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Evaluate RUN on a split of its data."""
+
+    run: Positional[Path]
+    root: Root = None
+    split: Split = "test"
+    protocol: Annotated[
+        Literal["all", "small_batches"], arg(help="Search the whole split, or batches of 32 motions of it.")
+    ] = "all"
+    checkpoint: Checkpoint = "last"
+    json: Json = False
+
+    def __call__(self) -> None:
+        """Evaluates and prints the scores."""
+        from jaxmm import run
+
+        scores = run.evaluate(
+            self.run, root=self.root, split=self.split, protocol=self.protocol, checkpoint=self.checkpoint
+        )
+        console.show(scores, title=f"{self.run}, protocol {self.protocol}", as_json=self.json)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MakeIndex:
+    """Embed a split of RUN's data as a gallery to search."""
+
+    run: Positional[Path]
+    out: Annotated[Path, arg(help="File to write, .safetensors.")]
+    root: Root = None
+    split: Split = "test"
+    checkpoint: Checkpoint = "last"
+    json: Json = False
+
+    def __call__(self) -> None:
+        """Writes the index and prints its size."""
+        from jaxmm import model
+
+        index = model.load(self.run, checkpoint=self.checkpoint).index(self.split, root=self.root)
+        index.write(self.out)
+        sizes = {"motions": len(index.keys), "captions": len(index.captions)}
+        console.show(sizes, title=f"{self.out}", as_json=self.json)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Retrieve:
+    """Search with sentences or motions; --html writes a page of moving figures."""
+
+    run: Positional[Path]
+    text: Annotated[UseAppendAction[tuple[str, ...]], arg(help="Sentence to search with; may be repeated.")] = ()
+    motion: Annotated[
+        UseAppendAction[tuple[Path, ...]], arg(help="Motion file (.npy, .npz, .bvh) to search with; may be repeated.")
+    ] = ()
+    index: Annotated[Path | None, arg(help="Gallery from jaxmm index; by default the test split, embedded now.")] = None
+    root: Root = None
+    k: Annotated[int, arg(aliases=["-k"], help="Answers a query.")] = 5
+    html: Annotated[Path | None, arg(help="Page to write; without --text or --motion it has the gallery's captions.")] = (
+        None
+    )
+    fps: Annotated[float | None, arg(help="Frame rate of .npy and .npz motions; the run's by default.")] = None
+    metres_per_unit: Annotated[float, arg(help="Length of one unit of .bvh motions, in metres.")] = 0.01
+    checkpoint: Checkpoint = "last"
+    json: Json = False
+
+    def __call__(self) -> None:
+        """Searches, prints the answers, and writes the page."""
+        from jaxmm.index import Index
+        from jaxmm.model import load
+        from jaxmm.retrieve import write_page
+
+        if not (self.text or self.motion or self.html):
+            raise ConfigError("nothing to search with; give --text SENTENCE, --motion FILE, or --html PAGE")
+        if self.k < 1:
+            raise ConfigError(f"-k is {self.k}; ask for 1 answer or more")
+        model = load(self.run, checkpoint=self.checkpoint)
+        motions = [self._read(path, model) for path in self.motion]
+        index = Index.read(self.index) if self.index is not None else model.index(root=self.root)
+        answers = {query: model.retrieve(query, index, k=self.k) for query in self.text}
+        answers |= {motion.key: model.retrieve(motion, index, k=self.k) for motion in motions}
+        if self.html is not None:
+            num_queries = write_page(self.html, model, index, texts=self.text, motions=motions, k=self.k)
+            console.note(f"{self.html}: {num_queries} queries")
+        if answers or self.json:
+            console.show_answers(answers, index, as_json=self.json)
+
+    def _read(self, path: Path, model: "Model") -> "Motion":
+        from jaxmm.data.files import read_motion_file
+
+        fps = self.fps or model.experiment.data.fps
+        return read_motion_file(path, skeleton=model.skeleton, fps=fps, metres_per_unit=self.metres_per_unit)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Embed:
+    """Write the embeddings of a split, and optionally a t-SNE picture of both modalities."""
+
+    run: Positional[Path]
+    out: Annotated[Path, arg(help="Folder to write: motion.npy, text.npy, motions.jsonl, captions.jsonl.")]
+    root: Root = None
+    split: Split = "test"
+    tsne: Annotated[bool, arg(help="Also draw tsne.png (needs the extra 'plots').")] = False
+    checkpoint: Checkpoint = "last"
+    json: Json = False
+
+    def __call__(self) -> None:
+        """Writes the embeddings and prints their sizes."""
+        from jaxmm.model import load
+        from jaxmm.retrieve import write_embeddings
+
+        index = load(self.run, checkpoint=self.checkpoint).index(self.split, root=self.root)
+        write_embeddings(self.out, index, tsne=self.tsne)
+        sizes = {"motions": len(index.keys), "captions": len(index.captions), "dim": index.motion.shape[1]}
+        console.show(sizes, title=f"{self.out}", as_json=self.json)
+
+
+@dataclasses.dataclass(frozen=True)
+class Inspect:
+    """Show parameters, shapes and operations of CONFIG or RUN; with CONFIG, any field can be a flag."""
+
+    target: Annotated[Positional[Path], arg(metavar="CONFIG|RUN")]
+    num_joints: Annotated[int, arg(help="Joints of the skeleton; a run knows its own.")] = 25
+    depth: Annotated[int, arg(help="Path elements after which parameters are summed up.")] = 3
+    json: Json = False
+
+    def __call__(self, experiment: "Experiment | None" = None) -> None:
+        """Prints the table of modules."""
+        from jaxmm import inspect
+        from jaxmm.experiment import read_config
+
+        num_joints = self.num_joints
+        if experiment is None and self.target.is_dir():
+            from jaxmm.model import load
+
+            model = load(self.target)
+            experiment, num_joints = model.experiment, model.skeleton.num_joints
+        experiment = experiment or read_config(self.target)
+        totals = inspect.totals(experiment, num_joints=num_joints)
+        if not self.json:
+            console.show_parts(inspect.parts(experiment, num_joints=num_joints, depth=self.depth), title=str(self.target))
+        console.show(totals, title="in all; operations are those of one example", as_json=self.json)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Verify:
+    """Check the last checkpoint of RUN; prints JSON and exits with 1 when something is wrong."""
+
+    run: Positional[Path]
+    json: Json = False
+
+    def __call__(self) -> None:
+        """Prints `step`, `state_sha256`, `ok`, and the problem if there is one."""
+        from jaxmm import run
+
+        found = run.verify(self.run)
+        console.show(found, title="", as_json=True)
+        if not found["ok"]:
+            raise SystemExit(1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CheckData:
+    """Read a whole data folder and say what it holds, or what is wrong with it."""
+
+    root: Positional[Path]
+    metres_per_unit: Annotated[float, arg(help="Length of one unit of .bvh motions, in metres.")] = 0.01
+    json: Json = False
+
+    def __call__(self) -> None:
+        """Prints counts of motions, captions, frames, joints and seconds."""
+        from jaxmm.data.files import describe_folder
+
+        console.show(describe_folder(self.root, metres_per_unit=self.metres_per_unit), title=f"{self.root}", as_json=self.json)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SynthesizeData:
+    """Write synthetic motions of the built-in figure, with captions, as a motion folder."""
+
+    out: Annotated[Path, arg(help="Folder to write.")]
+    split: Split = "test"
+    takes: Annotated[int, arg(help="Takes of each combination.")] = 1
+    seed: Annotated[int, arg(help="Seed of styles and body proportions.")] = 0
+    json: Json = False
+
+    def __call__(self) -> None:
+        """Writes the folder and prints the number of motions."""
+        from jaxmm.data.folder import write_motion_folder
+        from jaxmm.data.procedural import motions
+
+        count = write_motion_folder(motions(self.split, seed=self.seed, takes=self.takes), self.out)
+        console.show({"motions": count}, title=f"{self.out}", as_json=self.json)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Data:
+    """Check a data folder, or write synthetic data."""
+
+    action: OmitArgPrefixes[
+        Annotated[CheckData, subcommand("check")] | Annotated[SynthesizeData, subcommand("synthesize")]
+    ]
+
+    def __call__(self) -> None:
+        """Runs the chosen action."""
+        self.action()
+
+
+Command = (
+    Annotated[Train, subcommand("train")]
+    | Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[MakeIndex, subcommand("index")]
+    | Annotated[Retrieve, subcommand("retrieve")]
+    | Annotated[Embed, subcommand("embed")]
+    | Annotated[Inspect, subcommand("inspect")]
+    | Annotated[Verify, subcommand("verify")]
+    | Annotated[Data, subcommand("data")]
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command; a user's mistake ends with status 2 and one message.
+
+    Args:
+        arguments: Words after the program's name; those of this process by default.
+
+    Raises:
+        SystemExit: With status 2 after a mistake, 1 when `verify` finds something wrong, 130 when interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _run(words)
+    except JaxmmError as error:
+        print(f"jaxmm: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except BrokenPipeError:  # the reader of stdout, such as head, has seen enough
+        sys.stderr.close()
+        raise SystemExit(0) from None
+    except KeyboardInterrupt:
+        print("jaxmm: interrupted; the same command continues from the last checkpoint", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _run(words: list[str]) -> None:
+    takes_fields = {"train": Train, "inspect": Inspect}
+    if len(words) > 1 and words[0] in takes_fields and words[1].endswith(".py"):
+        command, experiment = _with_fields(takes_fields[words[0]], words)
+        console.quiet_libraries()
+        command(experiment)
+        return
+    command = tyro.cli(Command, args=words, prog="jaxmm", description=jaxmm.__doc__.split("\n")[0], use_underscores=True)
+    console.quiet_libraries()
+    command()
+
+
+def _with_fields(kind: "type[Train] | type[Inspect]", words: list[str]) -> tuple["Train | Inspect", "Experiment"]:
+    """Parses the flags of a command together with the fields of the config it names."""
+    from jaxmm.experiment import Experiment, read_config
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Flags:
+        command: Annotated[kind, arg(name="")]
+        experiment: Annotated[Experiment, arg(name="")]
+
+    flags = tyro.cli(
+        tyro.conf.AvoidSubcommands[Flags],
+        default=Flags(command=kind(Path(words[1])), experiment=read_config(Path(words[1]))),
+        args=words[2:],
+        prog=f"jaxmm {words[0]} {words[1]}",
+        description=kind.__doc__,
+        use_underscores=True,
+    )
+    return flags.command, flags.experiment

@@ -1,0 +1,121 @@
+"""What the command line prints: results on stdout, progress and notes on stderr."""
+
+import json
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxmm.index import Hit, Index
+    from jaxmm.inspect import Part
+
+
+def quiet_libraries() -> None:
+    """Keeps the libraries' own logs out of the output, and turns the persistent compilation cache on."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    import jax
+
+    from jaxmm.data.sources import cache_dir
+
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="orbax")
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "compiled"))
+
+
+def show(values: Mapping[str, Any], *, title: str, as_json: bool) -> None:
+    """Prints named values, as a table or as one JSON object.
+
+    Example:
+        >>> show({"step": 3.0, "loss": 0.25}, title="", as_json=True)
+        {"step": 3, "loss": 0.25}
+    """
+    if as_json:
+        print(json.dumps({name: _plain(value) for name, value in values.items()}))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_header=False, box=None)
+    for name, value in values.items():
+        number = _plain(value)
+        table.add_row(name, f"{number:.4f}" if isinstance(number, float) else f"{number:,}" if isinstance(number, int) else str(number))
+    Console().print(table)
+
+
+def show_answers(answers: "Mapping[str, Sequence[Hit]]", index: "Index", *, as_json: bool) -> None:
+    """Prints what each query retrieved; as JSON, scores by `query/answer`, or by answer for a single query."""
+    if as_json:
+        single = len(answers) == 1
+        scores = {
+            hit.name if single else f"{query}/{hit.name}": hit.score for query, hits in answers.items() for hit in hits
+        }
+        show(scores, title="", as_json=True)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    for query, hits in answers.items():
+        table = Table(title=query, title_justify="left", box=None)
+        for column in ("rank", "score", "answer", "captions"):
+            table.add_column(column, justify="right" if column in ("rank", "score") else "left")
+        for rank, hit in enumerate(hits, 1):
+            captions = "; ".join(index.captions_of(hit.place)) if hit.name in index.keys else ""
+            table.add_row(str(rank), f"{hit.score:.3f}", hit.name, captions)
+        Console().print(table)
+
+
+def show_parts(parts: "Sequence[Part]", *, title: str) -> None:
+    """Prints the modules of a model."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None)
+    for column in ("module", "parameters", "trainable", "shapes"):
+        table.add_column(column, justify="right" if column in ("parameters", "trainable") else "left")
+    for part in parts:
+        shapes = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in list(part.shapes.items())[:4])
+        more = f", and {len(part.shapes) - 4} more" if len(part.shapes) > 4 else ""
+        table.add_row(part.name, f"{part.num_parameters:,}", f"{part.trainable:,}", shapes + more)
+    Console().print(table)
+
+
+def note(message: str) -> None:
+    """Prints a line on stderr."""
+    print(message, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def training_progress() -> Iterator[Any]:
+    """Yields a function that shows training's scalars: a bar on a terminal, plain lines otherwise."""
+    if not sys.stderr.isatty():
+        yield lambda step, num_steps, values: note(f"step {step}/{num_steps}  {_line(values)}")
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("compiling", total=None)
+
+        def report(step: int, num_steps: int, values: Mapping[str, float]) -> None:
+            if any(name.startswith("val/") for name in values):
+                progress.console.print(f"step {step}  {_line(values)}")
+            else:
+                progress.update(bar, completed=step, total=num_steps, description=_line(values))
+
+        yield report
+
+
+def _line(values: Mapping[str, float]) -> str:
+    """The scalars worth a line: of validation only first recalls, of training all."""
+    chosen = {name: value for name, value in values.items() if not name.startswith("val/") or name.endswith("recall@1")}
+    return "  ".join(f"{name.removeprefix('train/')} {value:.3f}" for name, value in chosen.items())
+
+
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value

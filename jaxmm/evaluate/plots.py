@@ -1,0 +1,56 @@
+"""Pictures of embeddings."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from jaxmm.errors import DataError, MissingExtraError
+
+
+def plot_tsne(
+    path: Path,
+    motion: Float[np.ndarray, "motions dim"],
+    text: Float[np.ndarray, "captions dim"],
+    relevant: Bool[np.ndarray, "motions captions"],
+    *,
+    seed: int = 0,
+) -> None:
+    """Draws both modalities in one t-SNE plane; a thin line joins each motion and its first caption.
+
+    Args:
+        path: Image to write; its suffix chooses the format.
+        motion: Unit-norm embeddings of the motions.
+        text: Unit-norm embeddings of the captions.
+        relevant: True where a caption belongs to a motion.
+        seed: Seed of the projection.
+
+    Raises:
+        MissingExtraError: If matplotlib or scikit-learn is not installed.
+        DataError: If there are fewer than four points.
+
+    Reference: van der Maaten and Hinton, Visualizing Data using t-SNE, JMLR 2008.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.collections import LineCollection
+        from matplotlib.figure import Figure
+        from sklearn.manifold import TSNE
+    except ImportError as error:
+        raise MissingExtraError.of(error.name or "matplotlib", extra="plots") from error
+    points = np.concatenate([motion, text])
+    if len(points) < 4:
+        raise DataError(f"t-SNE needs four points or more, there are {len(points)}; choose a larger split")
+    perplexity = min(30.0, (len(points) - 1) / 3)
+    plane = TSNE(perplexity=perplexity, metric="cosine", init="random", random_state=seed).fit_transform(points)
+    of_motion, of_text = plane[: len(motion)], plane[len(motion) :]
+    figure = Figure(figsize=(8, 8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    links = np.stack([of_motion, of_text[relevant.argmax(axis=1)]], axis=1)
+    axes.add_collection(LineCollection(list(links), colors="0.8", linewidths=0.5, zorder=0))
+    axes.scatter(*of_motion.T, s=14, color="#2a6fbb", label=f"{len(motion)} motions")
+    axes.scatter(*of_text.T, s=30, color="#d1495b", marker="^", label=f"{len(text)} captions")
+    axes.set_axis_off()
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=150)

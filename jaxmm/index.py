@@ -1,0 +1,174 @@
+"""A searchable gallery: embeddings of motions and captions, with what is needed to show them."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float, Float16, Float32, Int64
+
+from jaxmm.data.motion import Skeleton
+from jaxmm.errors import CheckpointError, DataError
+from jaxmm.evaluate.retrieval import top_k
+from jaxmm.optim import path_name
+from jaxmm.typing import Collections, Params
+
+_ARRAYS = ("motion", "text", "relevant", "frames", "offsets")
+_FORMAT = "jaxmm-index-1"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Hit:
+    """One answer to a query.
+
+    Attributes:
+        place: Index of the motion or caption within the gallery.
+        name: Key of the motion, or the caption.
+        score: Cosine similarity, -1 to 1.
+
+    Example:
+        >>> Hit(place=0, name="walk_01", score=0.9).name
+        'walk_01'
+    """
+
+    place: int
+    name: str
+    score: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Index:
+    """A gallery embedded by one checkpoint (D5).
+
+    Attributes:
+        motion: Unit-norm embeddings of the motions.
+        text: Unit-norm embeddings of the distinct captions.
+        relevant: True where a caption belongs to a motion.
+        frames: World positions of all motions in metres, one after another.
+        offsets: Motion i holds frames `offsets[i]` to `offsets[i + 1]`.
+        keys: Name of each motion.
+        captions: The distinct captions.
+        split: Part of the data that the gallery is.
+        fps: Frames per second.
+        skeleton: Names and parents of the joints.
+        digest: SHA-256 of the parameters that made the embeddings.
+
+    Raises:
+        DataError: If the gallery is empty (D6).
+
+    Example:
+        >>> skeleton = Skeleton(joint_names=("Hips",), parents=(-1,))
+        >>> index = Index(motion=np.eye(2, dtype=np.float32), text=np.eye(2, dtype=np.float32),
+        ...     relevant=np.eye(2, dtype=bool), frames=np.zeros((5, 1, 3), np.float16), offsets=np.array([0, 3, 5]),
+        ...     keys=("walk", "run"), captions=("a walk", "a run"), split="test", fps=20.0, skeleton=skeleton, digest="")
+        >>> index.find_motions(np.array([[0.2, 0.9]], np.float32), k=1)[0][0].name
+        'run'
+    """
+
+    motion: Float32[np.ndarray, "motions dim"]
+    text: Float32[np.ndarray, "captions dim"]
+    relevant: Bool[np.ndarray, "motions captions"]
+    frames: Float16[np.ndarray, "frames joints 3"]
+    offsets: Int64[np.ndarray, "motions_plus_one"]
+    keys: tuple[str, ...]
+    captions: tuple[str, ...]
+    split: str
+    fps: float
+    skeleton: Skeleton
+    digest: str
+
+    def __post_init__(self) -> None:
+        if not self.keys or not self.captions:
+            raise DataError("the gallery is empty; index a split that holds motions")
+
+    def positions(self, place: int) -> Float32[np.ndarray, "time joints 3"]:
+        """Returns the frames of a motion."""
+        return self.frames[self.offsets[place] : self.offsets[place + 1]].astype(np.float32)
+
+    def captions_of(self, place: int) -> tuple[str, ...]:
+        """Returns the captions of a motion."""
+        return tuple(self.captions[column] for column in np.flatnonzero(self.relevant[place]))
+
+    def find_motions(self, queries: Float[np.ndarray, "queries dim"], *, k: int) -> list[tuple[Hit, ...]]:
+        """Returns the `k` motions nearest to each query, best first; ties go to the lower place."""
+        return _hits(queries @ self.motion.T, self.keys, k)
+
+    def find_captions(self, queries: Float[np.ndarray, "queries dim"], *, k: int) -> list[tuple[Hit, ...]]:
+        """Returns the `k` captions nearest to each query, best first; ties go to the lower place."""
+        return _hits(queries @ self.text.T, self.captions, k)
+
+    def check_made_by(self, digest: str) -> None:
+        """Refuses to be searched by another checkpoint than the one that made it.
+
+        Raises:
+            CheckpointError: If the digests differ.
+        """
+        if digest != self.digest:
+            raise CheckpointError("the index was made by another checkpoint; make it anew with jaxmm index")
+
+    def write(self, path: Path) -> None:
+        """Writes a safetensors file that `read` gives back.
+
+        Raises:
+            DataError: If the file cannot be written.
+        """
+        from safetensors.numpy import save_file
+
+        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}
+        values = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name not in (*_ARRAYS, "skeleton")
+        }
+        values["skeleton"] = dataclasses.asdict(self.skeleton)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_file(arrays, path, metadata={"format": _FORMAT, "values": json.dumps(values)})
+        except OSError as error:
+            raise DataError(f"{path}: cannot be written ({error})") from error
+
+    @classmethod
+    def read(cls, path: Path) -> "Index":
+        """Reads what `write` wrote.
+
+        Raises:
+            DataError: If the file is missing or no index.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, "np") as file:
+                metadata = file.metadata() or {}
+                if metadata.get("format") != _FORMAT:
+                    raise DataError(f"{path}: is not an index; make one with jaxmm index")
+                arrays = {name: file.get_tensor(name) for name in _ARRAYS}
+        except (OSError, SafetensorError) as error:
+            raise DataError(f"{path}: cannot be read ({error}); make an index with jaxmm index") from error
+        values = json.loads(metadata["values"])
+        skeleton = {name: tuple(own) for name, own in values.pop("skeleton").items()}
+        names = {name: tuple(values.pop(name)) for name in ("keys", "captions")}
+        return cls(**arrays, **names, **values, skeleton=Skeleton(**skeleton))
+
+
+def model_digest(params: Params, collections: Collections) -> str:
+    """Returns the SHA-256 of names and values of a model's arrays.
+
+    Example:
+        >>> model_digest({"w": np.ones(2)}, {}) == model_digest({"w": np.zeros(2)}, {})
+        False
+    """
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path({"params": params, "collections": collections}):
+        digest.update(path_name(path).encode())
+        digest.update(np.ascontiguousarray(leaf).data)
+    return digest.hexdigest()
+
+
+def _hits(scores: Float[np.ndarray, "queries items"], names: tuple[str, ...], k: int) -> list[tuple[Hit, ...]]:
+    places, values = top_k(scores, k)
+    return [
+        tuple(Hit(place=int(place), name=names[place], score=float(value)) for place, value in zip(*row, strict=True))
+        for row in zip(places, values, strict=True)
+    ]

@@ -1,0 +1,107 @@
+"""What a model is made of: parameters, shapes and floating-point operations."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxmm.experiment import Experiment
+from jaxmm.tasks.base import Embeds
+from jaxmm.typing import Batch
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Part:
+    """One module of a model.
+
+    Attributes:
+        name: Path of the module, such as `motion/gru`.
+        num_parameters: Number of its parameters.
+        trainable: How many of them training changes.
+        shapes: Shape of each of its variables by name.
+
+    Example:
+        >>> Part(name="motion/head", num_parameters=4, trainable=4, shapes={"bias": (4,)}).trainable
+        4
+    """
+
+    name: str
+    num_parameters: int
+    trainable: int
+    shapes: dict[str, tuple[int, ...]]
+
+
+def parts(experiment: Experiment, *, num_joints: int, depth: int = 3) -> list[Part]:
+    """Lists the modules of an experiment's task, without allocating any parameter.
+
+    Args:
+        experiment: The experiment.
+        num_joints: Joints of the skeleton, >= 1.
+        depth: Number of path elements after which parameters are summed up, >= 1.
+
+    Example:
+        >>> from jaxmm import DanceTextTask, MotionText
+        >>> rows = parts(Experiment(task=DanceTextTask(), data=MotionText()), num_joints=25, depth=2)
+        >>> [(row.name, row.num_parameters) for row in rows if row.name == "motion/gru"]
+        [('motion/gru', 1773568)]
+    """
+    params = jax.eval_shape(experiment.task.init_variables, jax.random.key(0), example_batch(experiment, num_joints))[0]
+    frozen = experiment.task.frozen(params)
+    found: dict[str, Part] = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        names = [str(entry.key) for entry in path]
+        name, size = "/".join(names[:depth][: len(names) - 1]), int(np.prod(leaf.shape))
+        before = found.get(name, Part(name=name, num_parameters=0, trainable=0, shapes={}))
+        found[name] = Part(
+            name=name,
+            num_parameters=before.num_parameters + size,
+            trainable=before.trainable + (0 if "/".join(names) in frozen else size),
+            shapes={**before.shapes, "/".join(names[len(name.split("/")) :]): leaf.shape},
+        )
+    return list(found.values())
+
+
+def totals(experiment: Experiment, *, num_joints: int) -> dict[str, float]:
+    """Returns parameters in all and in training, and operations to embed one motion and one text.
+
+    Args:
+        experiment: The experiment.
+        num_joints: Joints of the skeleton, >= 1.
+
+    Example:
+        >>> from jaxmm import DanceTextTask, MotionText
+        >>> sums = totals(Experiment(task=DanceTextTask(), data=MotionText()), num_joints=25)
+        >>> sums["parameters/motion"]
+        2010240.0
+    """
+    rows = parts(experiment, num_joints=num_joints, depth=1)
+    sums = {f"parameters/{row.name}": float(row.num_parameters) for row in rows}
+    sums["parameters"] = sum(sums.values())
+    sums["parameters/trainable"] = float(sum(row.trainable for row in rows))
+    task = experiment.task
+    if isinstance(task, Embeds):
+        batch = example_batch(experiment, num_joints)
+        params, collections = jax.eval_shape(experiment.task.init_variables, jax.random.key(0), batch)
+        for name, function in (("motion", task.embed_motion), ("text", task.embed_text)):
+            sums[f"flops/{name}"] = _flops(function, params, collections, batch)
+    return sums
+
+
+def example_batch(experiment: Experiment, num_joints: int) -> Batch:
+    """Returns the shapes of a batch of one, with the longest motion and the longest text."""
+    data = experiment.data
+    shapes = {
+        "motion": ((1, data.num_frames, num_joints, 3), jnp.float32),
+        "motion_mask": ((1, data.num_frames), jnp.bool_),
+        "token_ids": ((1, data.max_tokens), jnp.int32),
+        "token_mask": ((1, data.max_tokens), jnp.bool_),
+        "example_mask": ((1,), jnp.bool_),
+    }
+    return {name: jax.ShapeDtypeStruct(shape, dtype) for name, (shape, dtype) in shapes.items()}
+
+
+def _flops(function: Any, *shapes: Any) -> float:
+    costs = jax.jit(function).lower(*shapes).cost_analysis()
+    return float(costs["flops"])
