@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from jaxmm.encoders.pose import PoseConvGru as PoseConvGru
     from jaxmm.encoders.text import TransformerText as TransformerText
     from jaxmm.experiment import Experiment as Experiment
+    from jaxmm.index import Index as Index
     from jaxmm.model import Model as Model
     from jaxmm.model import load as load
     from jaxmm.objectives.contrastive import symmetric_infonce as symmetric_infonce
     from jaxmm.optim import AdamW as AdamW
     from jaxmm.optim import Group as Group
-    from jaxmm.index import Index as Index
     from jaxmm.tasks.dance_text import DanceTextTask as DanceTextTask
     from jaxmm.train.loop import Loop as Loop
     from jaxmm.weights import Freeze as Freeze

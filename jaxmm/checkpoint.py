@@ -1,5 +1,6 @@
 """Checkpoints: the state, the position in the data and a digest, saved and restored as one."""
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,14 +44,16 @@ class Checkpoints:
         kept: list[policies.PreservationPolicy] = [policies.LatestN(keep)]
         if best_metric is not None:
             kept.append(policies.BestN(get_metric_fn=lambda metrics: metrics[best_metric], n=1, reverse=False))
+        # Grain's handler has the methods of Orbax's base class, but not the class.
+        handlers: dict[str, Any] = {
+            "model": ocp.StandardCheckpointHandler(),
+            "training": ocp.StandardCheckpointHandler(),
+            "data": grain.checkpoint.CheckpointHandler(),
+            "digest": ocp.JsonCheckpointHandler(),
+        }
         self._manager = ocp.CheckpointManager(
             self._folder,
-            item_handlers={
-                "model": ocp.StandardCheckpointHandler(),
-                "training": ocp.StandardCheckpointHandler(),
-                "data": grain.checkpoint.CheckpointHandler(),
-                "digest": ocp.JsonCheckpointHandler(),
-            },
+            item_handlers=handlers,
             options=ocp.CheckpointManagerOptions(
                 preservation_policy=policies.AnyPreservationPolicy(kept), cleanup_tmp_directories=True
             ),
@@ -104,7 +107,7 @@ class Checkpoints:
             )
         except (ValueError, KeyError, OSError) as error:
             raise self._unreadable(step, error) from error
-        state = like.replace(**found["model"], **found["training"])
+        state = dataclasses.replace(like, **found["model"], **found["training"])
         self._check_digest(step, state_sha256(state))
         return state
 
@@ -132,7 +135,9 @@ class Checkpoints:
         try:
             shapes = self._manager.item_metadata(step)
             wanted = {
-                item: ocp.args.StandardRestore(jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), shapes[item].tree))
+                item: ocp.args.StandardRestore(
+                    jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), shapes[item].tree)
+                )
                 for item in items
             }
             return dict(self._manager.restore(step, args=ocp.args.Composite(**wanted)))
@@ -161,7 +166,9 @@ class Checkpoints:
         if which == "best":
             best = self._best_step(steps)
             if best is None:
-                raise CheckpointError(f"{self._folder}: the run keeps no best checkpoint; set loop.best_metric, or use last")
+                raise CheckpointError(
+                    f"{self._folder}: the run keeps no best checkpoint; set loop.best_metric, or use last"
+                )
             return best
         if which.isdecimal() and int(which) in steps:
             return int(which)

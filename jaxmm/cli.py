@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -99,9 +99,9 @@ class Retrieve:
     index: Annotated[Path | None, arg(help="Gallery from jaxmm index; by default the test split, embedded now.")] = None
     root: Root = None
     k: Annotated[int, arg(aliases=["-k"], help="Answers a query.")] = 5
-    html: Annotated[Path | None, arg(help="Page to write; without --text or --motion it has the gallery's captions.")] = (
-        None
-    )
+    html: Annotated[
+        Path | None, arg(help="Page to write; without --text or --motion it has the gallery's captions.")
+    ] = None
     fps: Annotated[float | None, arg(help="Frame rate of .npy and .npz motions; the run's by default.")] = None
     metres_per_unit: Annotated[float, arg(help="Length of one unit of .bvh motions, in metres.")] = 0.01
     checkpoint: Checkpoint = "last"
@@ -126,7 +126,7 @@ class Retrieve:
             num_queries = write_page(self.html, model, index, texts=self.text, motions=motions, k=self.k)
             console.note(f"{self.html}: {num_queries} queries")
         if answers or self.json:
-            console.show_answers(answers, index, as_json=self.json)
+            console.show_answers(answers, as_json=self.json)
 
     def _read(self, path: Path, model: "Model") -> "Motion":
         from jaxmm.data.files import read_motion_file
@@ -181,13 +181,15 @@ class Inspect:
         experiment = experiment or read_config(self.target)
         totals = inspect.totals(experiment, num_joints=num_joints)
         if not self.json:
-            console.show_parts(inspect.parts(experiment, num_joints=num_joints, depth=self.depth), title=str(self.target))
+            console.show_parts(
+                inspect.parts(experiment, num_joints=num_joints, depth=self.depth), title=str(self.target)
+            )
         console.show(totals, title="in all; operations are those of one example", as_json=self.json)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Verify:
-    """Check the last checkpoint of RUN; prints JSON and exits with 1 when something is wrong."""
+    """Check the last checkpoint of RUN; print JSON and exits with 1 when something is wrong."""
 
     run: Positional[Path]
     json: Json = False
@@ -214,7 +216,9 @@ class CheckData:
         """Prints counts of motions, captions, frames, joints and seconds."""
         from jaxmm.data.files import describe_folder
 
-        console.show(describe_folder(self.root, metres_per_unit=self.metres_per_unit), title=f"{self.root}", as_json=self.json)
+        console.show(
+            describe_folder(self.root, metres_per_unit=self.metres_per_unit), title=f"{self.root}", as_json=self.json
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -291,7 +295,9 @@ def _run(words: list[str]) -> None:
         console.quiet_libraries()
         command(experiment)
         return
-    command = tyro.cli(Command, args=words, prog="jaxmm", description=jaxmm.__doc__.split("\n")[0], use_underscores=True)
+    command = tyro.cli(
+        Command, args=words, prog="jaxmm", description=(jaxmm.__doc__ or "").split("\n")[0], use_underscores=True
+    )
     console.quiet_libraries()
     command()
 
@@ -302,7 +308,7 @@ def _with_fields(kind: "type[Train] | type[Inspect]", words: list[str]) -> tuple
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Flags:
-        command: Annotated[kind, arg(name="")]
+        command: Annotated[Train | Inspect, arg(name="")]
         experiment: Annotated[Experiment, arg(name="")]
 
     flags = tyro.cli(

@@ -60,13 +60,17 @@ def decode(document: Any, *, allowed_prefixes: Sequence[str] = ALLOWED_PREFIXES)
         return tuple(decode(value, allowed_prefixes=allowed_prefixes) for value in document)
     if not isinstance(document, dict):
         return document
-    values = {name: decode(value, allowed_prefixes=allowed_prefixes) for name, value in document.items() if name != _CLASS}
+    values = {
+        name: decode(value, allowed_prefixes=allowed_prefixes) for name, value in document.items() if name != _CLASS
+    }
     if _CLASS not in document:
         return values
     kind = _find_class(str(document[_CLASS]), allowed_prefixes)
     unknown = set(values) - {field.name for field in _fields(kind)}
     if unknown:
-        raise ConfigError(f"{document[_CLASS]} has no field {', '.join(sorted(unknown))}; the file is of another version")
+        raise ConfigError(
+            f"{document[_CLASS]} has no field {', '.join(sorted(unknown))}; the file is of another version"
+        )
     try:
         return kind(**values)
     except TypeError as error:

@@ -10,8 +10,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxmm.index import Hit, Index
+    from jaxmm.index import Hit
     from jaxmm.inspect import Part
+
+
+_MOST_SHAPES = 6
 
 
 def quiet_libraries() -> None:
@@ -23,7 +26,7 @@ def quiet_libraries() -> None:
 
     logging.getLogger("absl").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="orbax")
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "compiled"))
 
 
@@ -40,14 +43,16 @@ def show(values: Mapping[str, Any], *, title: str, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", show_header=False, box=None)
+    table = Table(show_header=False, box=None)
     for name, value in values.items():
         number = _plain(value)
-        table.add_row(name, f"{number:.4f}" if isinstance(number, float) else f"{number:,}" if isinstance(number, int) else str(number))
-    Console().print(table)
+        table.add_row(name, f"{number:.4f}" if isinstance(number, float) else f"{number:,}")
+    console = Console(soft_wrap=True)
+    console.print(title, style="bold", highlight=False)
+    console.print(table)
 
 
-def show_answers(answers: "Mapping[str, Sequence[Hit]]", index: "Index", *, as_json: bool) -> None:
+def show_answers(answers: "Mapping[str, Sequence[Hit]]", *, as_json: bool) -> None:
     """Prints what each query retrieved; as JSON, scores by `query/answer`, or by answer for a single query."""
     if as_json:
         single = len(answers) == 1
@@ -59,14 +64,13 @@ def show_answers(answers: "Mapping[str, Sequence[Hit]]", index: "Index", *, as_j
     from rich.console import Console
     from rich.table import Table
 
+    console = Console()
     for query, hits in answers.items():
-        table = Table(title=query, title_justify="left", box=None)
-        for column in ("rank", "score", "answer", "captions"):
-            table.add_column(column, justify="right" if column in ("rank", "score") else "left")
+        table = Table(box=None, show_header=False)
         for rank, hit in enumerate(hits, 1):
-            captions = "; ".join(index.captions_of(hit.place)) if hit.name in index.keys else ""
-            table.add_row(str(rank), f"{hit.score:.3f}", hit.name, captions)
-        Console().print(table)
+            table.add_row(str(rank), f"{hit.score:.3f}", hit.name, *hit.captions[:1])
+        console.print(query, style="bold", highlight=False)
+        console.print(table)
 
 
 def show_parts(parts: "Sequence[Part]", *, title: str) -> None:
@@ -74,14 +78,17 @@ def show_parts(parts: "Sequence[Part]", *, title: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=None)
+    table = Table(box=None)
     for column in ("module", "parameters", "trainable", "shapes"):
         table.add_column(column, justify="right" if column in ("parameters", "trainable") else "left")
     for part in parts:
-        shapes = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in list(part.shapes.items())[:4])
-        more = f", and {len(part.shapes) - 4} more" if len(part.shapes) > 4 else ""
-        table.add_row(part.name, f"{part.num_parameters:,}", f"{part.trainable:,}", shapes + more)
-    Console().print(table)
+        shapes = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in part.shapes.items())
+        few = len(part.shapes) <= _MOST_SHAPES
+        summary = shapes if few else f"{len(part.shapes)} tensors; see them with --depth"
+        table.add_row(part.name, f"{part.num_parameters:,}", f"{part.trainable:,}", summary)
+    console = Console()
+    console.print(title, style="bold", highlight=False)
+    console.print(table)
 
 
 def note(message: str) -> None:

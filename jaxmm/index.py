@@ -27,15 +27,17 @@ class Hit:
         place: Index of the motion or caption within the gallery.
         name: Key of the motion, or the caption.
         score: Cosine similarity, -1 to 1.
+        captions: Captions of the motion; empty where the answer is a caption itself.
 
     Example:
-        >>> Hit(place=0, name="walk_01", score=0.9).name
+        >>> Hit(place=0, name="walk_01", score=0.9, captions=("a person walks",)).name
         'walk_01'
     """
 
     place: int
     name: str
     score: float
+    captions: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,7 +64,8 @@ class Index:
         >>> skeleton = Skeleton(joint_names=("Hips",), parents=(-1,))
         >>> index = Index(motion=np.eye(2, dtype=np.float32), text=np.eye(2, dtype=np.float32),
         ...     relevant=np.eye(2, dtype=bool), frames=np.zeros((5, 1, 3), np.float16), offsets=np.array([0, 3, 5]),
-        ...     keys=("walk", "run"), captions=("a walk", "a run"), split="test", fps=20.0, skeleton=skeleton, digest="")
+        ...     keys=("walk", "run"), captions=("a walk", "a run"), split="test", fps=20.0, skeleton=skeleton,
+        ...     digest="")
         >>> index.find_motions(np.array([[0.2, 0.9]], np.float32), k=1)[0][0].name
         'run'
     """
@@ -93,7 +96,10 @@ class Index:
 
     def find_motions(self, queries: Float[np.ndarray, "queries dim"], *, k: int) -> list[tuple[Hit, ...]]:
         """Returns the `k` motions nearest to each query, best first; ties go to the lower place."""
-        return _hits(queries @ self.motion.T, self.keys, k)
+        answers = _hits(queries @ self.motion.T, self.keys, k)
+        return [
+            tuple(dataclasses.replace(hit, captions=self.captions_of(hit.place)) for hit in hits) for hits in answers
+        ]
 
     def find_captions(self, queries: Float[np.ndarray, "queries dim"], *, k: int) -> list[tuple[Hit, ...]]:
         """Returns the `k` captions nearest to each query, best first; ties go to the lower place."""

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmm.errors import ConfigError
 from jaxmm.experiment import Experiment
 from jaxmm.tasks.base import Embeds
 from jaxmm.typing import Batch
@@ -70,6 +71,9 @@ def totals(experiment: Experiment, *, num_joints: int) -> dict[str, float]:
         experiment: The experiment.
         num_joints: Joints of the skeleton, >= 1.
 
+    Raises:
+        ConfigError: If JAX cannot count operations on this backend.
+
     Example:
         >>> from jaxmm import DanceTextTask, MotionText
         >>> sums = totals(Experiment(task=DanceTextTask(), data=MotionText()), num_joints=25)
@@ -104,4 +108,8 @@ def example_batch(experiment: Experiment, num_joints: int) -> Batch:
 
 def _flops(function: Any, *shapes: Any) -> float:
     costs = jax.jit(function).lower(*shapes).cost_analysis()
+    if costs is None:
+        raise ConfigError(
+            f"JAX counts no operations on the {jax.default_backend()} backend; set JAX_PLATFORMS=cpu to inspect"
+        )
     return float(costs["flops"])

@@ -46,9 +46,7 @@ class Embedder:
         self._motion = compile_eval(task.embed_motion, self._mesh)
         self._text = compile_eval(task.embed_text, self._mesh)
 
-    def texts(
-        self, params: Params, collections: Collections, texts: Sequence[str]
-    ) -> Float32[np.ndarray, "texts dim"]:
+    def texts(self, params: Params, collections: Collections, texts: Sequence[str]) -> Float32[np.ndarray, "texts dim"]:
         """Embeds texts."""
         num_tokens = self._tokenizer.num_tokens(texts)
         size = self._data.batch_size

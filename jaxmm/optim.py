@@ -3,12 +3,12 @@
 import dataclasses
 import math
 import re
-from collections.abc import Set
+from collections.abc import Hashable, Set
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from jaxmm.errors import ConfigError
 from jaxmm.typing import Params
@@ -105,7 +105,7 @@ class AdamW:
             ConfigError: If a parameter is in no group, or a group matches no parameter.
         """
         labels = self._labels(params, frozen)
-        transforms: dict[str, optax.GradientTransformation] = {FROZEN: optax.set_to_zero()}
+        transforms: dict[Hashable, optax.GradientTransformation] = {FROZEN: optax.set_to_zero()}
         for index, group in enumerate(self.groups):
             if group.lr_scale is not None:
                 transforms[str(index)] = optax.adamw(
@@ -128,10 +128,10 @@ class AdamW:
         """
         peak = self.lr * lr_scale
 
-        def rate(step: Array) -> Float[Array, ""]:
-            epoch = jnp.minimum(step // horizon.steps_per_epoch, horizon.epochs)
+        def rate(step: ArrayLike) -> Float[Array, ""]:
+            epoch = jnp.minimum(jnp.floor_divide(step, horizon.steps_per_epoch), horizon.epochs)
             cosine = (1 + jnp.cos(math.pi * epoch / horizon.epochs)) / 2
-            warm = jnp.minimum(1.0, (step + 1) / max(self.warmup_steps, 1))
+            warm = jnp.minimum(1.0, jnp.add(step, 1) / max(self.warmup_steps, 1))
             return warm * (self.end_lr + (peak - self.end_lr) * cosine)
 
         return rate

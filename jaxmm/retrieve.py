@@ -77,12 +77,12 @@ def _text_queries(model: Model, index: Index, texts: Sequence[str], k: int) -> l
     ]
 
 
-def _motion_queries(
-    model: Model, index: Index, motions: Sequence[Motion], k: int, *, first_figure: int
-) -> list[Query]:
+def _motion_queries(model: Model, index: Index, motions: Sequence[Motion], k: int, *, first_figure: int) -> list[Query]:
     hits = index.find_captions(model.embed_motion(motions), k=k)
     return [
-        Query(text=f"motion: {motion.key}", texts=tuple((hit.name, hit.score) for hit in found), figure=first_figure + row)
+        Query(
+            text=f"motion: {motion.key}", texts=tuple((hit.name, hit.score) for hit in found), figure=first_figure + row
+        )
         for row, (motion, found) in enumerate(zip(motions, hits, strict=True))
     ]
 

@@ -14,7 +14,7 @@ from jaxmm.data.motion_text import MotionTextData
 from jaxmm.errors import CheckpointError, ConfigError, JaxmmError
 from jaxmm.evaluate.retrieval import Protocol, evaluate_retrieval
 from jaxmm.experiment import Experiment, read_experiment, write_experiment
-from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE, Embedder, Model, load
+from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE, Embedder, load
 from jaxmm.optim import Horizon
 from jaxmm.state import TrainState
 from jaxmm.train.loop import fit
@@ -58,9 +58,7 @@ def train(experiment: Experiment, workdir: str | Path, *, report: Report = lambd
     horizon = Horizon(epochs=experiment.loop.epochs, steps_per_epoch=data.steps_per_epoch)
     task, mesh = experiment.task, make_mesh()
     validation = _validation(experiment, data)
-    batches = data.train_batches(
-        seed=experiment.seed, process=jax.process_index(), num_processes=jax.process_count()
-    )
+    batches = data.train_batches(seed=experiment.seed, process=jax.process_index(), num_processes=jax.process_count())
     with Checkpoints(run, keep=experiment.loop.keep, best_metric=experiment.loop.best_metric) as checkpoints:
         saved = checkpoints.steps()
         state = _start(experiment, data, horizon, mesh, pretrained=not saved)
@@ -112,9 +110,7 @@ def evaluate(
         JaxmmError: If the run or the data cannot be read, or there is no such split.
     """
     model = load(run, checkpoint=checkpoint)
-    gallery, motion, text = model.embedder.split(
-        model.params, model.collections, model.open_data(root=root), split
-    )
+    gallery, motion, text = model.embedder.split(model.params, model.collections, model.open_data(root=root), split)
     scores = evaluate_retrieval(motion, text, gallery.relevant, protocol=protocol)
     return {"step": float(model.step), **{f"{split}/{name}": value for name, value in scores.items()}}
 
@@ -167,14 +163,14 @@ def _start(
     return state.replace(params=jax.device_put(experiment.task.load_pretrained(state.params), whole))
 
 
-def _validation(
-    experiment: Experiment, data: MotionTextData
-) -> Callable[[TrainState], Mapping[str, float]] | None:
+def _validation(experiment: Experiment, data: MotionTextData) -> Callable[[TrainState], Mapping[str, float]] | None:
     """Returns what scores a state on the validation split, if there is one."""
     loop = experiment.loop
     if not (loop.evaluate_every and data.has_split("val")):
         if loop.best_metric is not None:
-            raise ConfigError(f"loop.best_metric is {loop.best_metric!r}, but the data have no val split; set it to None")
+            raise ConfigError(
+                f"loop.best_metric is {loop.best_metric!r}, but the data have no val split; set it to None"
+            )
         return None
     embedder = Embedder(experiment.task, experiment.data, data.tokenizer)
 

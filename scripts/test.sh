@@ -27,7 +27,7 @@ fi
 failed=""
 check() {
     echo "== $*"
-    "$@" || failed="$failed${failed:+, }$1"
+    "$@" || failed="$failed${failed:+, }$1 ${2:-}"
 }
 check ruff check .
 check ruff format --check .

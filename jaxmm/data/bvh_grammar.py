@@ -232,7 +232,9 @@ def _read_motion(
     stated = _header(path, lines, numbers[:1], r"\s*Frames\s*:\s*(\S+)\s*", "Frames: <number of frames>")
     frame_time = _header(path, lines, numbers[1:2], r"\s*Frame\s+Time\s*:\s*(\S+)\s*", "Frame Time: <seconds>")
     if not (_is_number(frame_time) and 1e-6 <= float(frame_time) <= 1e6):
-        raise DataError(f"{path}:{numbers[1]}: Frame Time is {frame_time[:20]}; give the seconds of a frame, above zero")
+        raise DataError(
+            f"{path}:{numbers[1]}: Frame Time is {frame_time[:20]}; give the seconds of a frame, above zero"
+        )
     header_line, numbers = numbers[0], numbers[2:]
     if not numbers or stated.lstrip("0") != str(len(numbers)):
         raise DataError(

@@ -13,7 +13,7 @@ def read_motion_file(path: Path, *, skeleton: Skeleton, fps: float, metres_per_u
     """Reads one motion without captions.
 
     Args:
-        path: A `.bvh` file, a `.npy` array (time, joints, 3) in metres, or a `.npz` with `joints` and optionally `root`.
+        path: A `.bvh` file, a `.npy` array (time, joints, 3) in metres, or a `.npz` of `joints` and optionally `root`.
         skeleton: Skeleton of `.npy` and `.npz` motions; a `.bvh` file has its own.
         fps: Frame rate of `.npy` and `.npz` motions.
         metres_per_unit: Length of one unit of a `.bvh` file, in metres.
@@ -48,7 +48,7 @@ def describe_folder(root: Path, *, metres_per_unit: float) -> dict[str, float]:
     Raises:
         DataError: If anything cannot be read; the message names the file and the field.
     """
-    source = BvhFolder(metres_per_unit=metres_per_unit) if any(root.glob("*.bvh")) else MotionFolder()
+    source = BvhFolder(metres_per_unit=metres_per_unit) if any(root.rglob("*.bvh")) else MotionFolder()
     counts = {"motions": 0.0, "captions": 0.0, "frames": 0.0, "seconds": 0.0}
     distinct: set[str] = set()
     joints: set[int] = set()

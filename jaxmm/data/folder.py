@@ -49,10 +49,18 @@ def read_captions(path: Path) -> list[dict[str, Any]]:
         if not isinstance(row, dict) or not isinstance(row.get("key"), str):
             raise DataError(f"{path}:{number}: expected an object with a 'key' that is text")
         texts = row.get("texts", [row["text"]] if "text" in row else [])
-        if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text.strip() for text in texts):
-            raise DataError(f"{path}:{number}: {row['key']!r} needs 'text', or 'texts' as a list, with at least one word")
+        if (
+            not isinstance(texts, list)
+            or not texts
+            or not all(isinstance(text, str) and text.strip() for text in texts)
+        ):
+            raise DataError(
+                f"{path}:{number}: {row['key']!r} needs 'text', or 'texts' as a list, with at least one word"
+            )
         if row["key"] in rows:
-            raise DataError(f"{path}:{number}: the key {row['key']!r} repeats; give a motion's captions as one 'texts' list")
+            raise DataError(
+                f"{path}:{number}: the key {row['key']!r} repeats; give a motion's captions as one 'texts' list"
+            )
         rows[row["key"]] = {**row, "texts": tuple(texts)}
     if not rows:
         raise DataError(f"{path}: holds no captions; write one JSON object a line")
@@ -62,10 +70,10 @@ def read_captions(path: Path) -> list[dict[str, Any]]:
 def read_motion_folder(root: Path) -> Iterator[Motion]:
     """Reads every motion that `captions.jsonl` names, in its order.
 
-    A row names its frame rate as `fps`. Positions come from `motions.npz` (arrays `<key>/joints`, and `<key>/root` to be
-    added when joints are root-centred) or from `<key>.npy` / `<key>.npz` (array `joints`, and optionally `root`). Joint
-    names and parents come from arrays `joint_names` and `parents` of `motions.npz`, or from `skeleton.json`. Further
-    text fields of a row become tags.
+    A row names its frame rate as `fps`. Positions come from `motions.npz` (arrays `<key>/joints`, and `<key>/root` to
+    be added when joints are root-centred) or from `<key>.npy` / `<key>.npz` (array `joints`, and optionally `root`).
+    Joint names and parents come from arrays `joint_names` and `parents` of `motions.npz`, or from `skeleton.json`.
+    Further text fields of a row become tags.
 
     Args:
         root: The folder.
@@ -113,14 +121,21 @@ def _motion(row: Mapping[str, Any], arrays: Mapping[str, np.ndarray], origin: st
         raise DataError(f"captions.jsonl: {row['key']!r} has fps {fps!r}; give the frame rate as a number")
     tags = {name: value for name, value in row.items() if isinstance(value, str) and name not in ("key", "text")}
     return Motion(
-        key=row["key"], positions=_positions(arrays, origin), fps=float(fps), skeleton=skeleton, captions=row["texts"], tags=tags
+        key=row["key"],
+        positions=_positions(arrays, origin),
+        fps=float(fps),
+        skeleton=skeleton,
+        captions=row["texts"],
+        tags=tags,
     )
 
 
 def _positions(arrays: Mapping[str, np.ndarray], origin: str) -> Float32[np.ndarray, "time joints 3"]:
     positions = arrays["joints"]
     if positions.ndim != 3 or positions.dtype.kind != "f":
-        raise DataError(f"{origin}: joints are {positions.dtype} of shape {positions.shape}; expected floats (time, joints, 3)")
+        raise DataError(
+            f"{origin}: joints are {positions.dtype} of shape {positions.shape}; expected floats (time, joints, 3)"
+        )
     positions = positions.astype(np.float32)
     if "root" in arrays:
         root = arrays["root"]
@@ -134,8 +149,12 @@ def _arrays_of(root: Path, archive: zipfile.ZipFile | None, key: str) -> tuple[d
     if archive is not None:
         members = {name: f"{key}/{name}.npy" for name in ("joints", "root")}
         if members["joints"] not in archive.namelist():
-            raise DataError(f"{archive.filename}: no array {key}/joints, which captions.jsonl names; add it or drop the row")
-        found = {name: _read_member(archive, member) for name, member in members.items() if member in archive.namelist()}
+            raise DataError(
+                f"{archive.filename}: no array {key}/joints, which captions.jsonl names; add it or drop the row"
+            )
+        found = {
+            name: _read_member(archive, member) for name, member in members.items() if member in archive.namelist()
+        }
         return found, f"{archive.filename}[{key}]"
     if Path(key).is_absolute() or ".." in Path(key).parts:
         raise DataError(f"captions.jsonl: the key {key!r} leaves the folder; keys are paths below it")
@@ -185,7 +204,10 @@ def _read_array(file: Any, origin: str, num_bytes: int) -> np.ndarray:
         raise DataError(f"{origin}: holds Python objects, which are not read; save numbers")
     size = dtype.itemsize * int(np.prod([int(length) for length in shape], dtype=object))
     if size > min(num_bytes, _MAX_ARRAY_BYTES):
-        raise DataError(f"{origin}: announces {size} bytes but holds {num_bytes}, of at most {_MAX_ARRAY_BYTES}; the file is damaged")
+        raise DataError(
+            f"{origin}: announces {size} bytes but holds {num_bytes}, of at most {_MAX_ARRAY_BYTES}; "
+            "the file is damaged"
+        )
     data = file.read(size)
     if len(data) != size:
         raise DataError(f"{origin}: ends after {len(data)} of {size} bytes; the file is damaged")
@@ -204,7 +226,7 @@ def _read_skeleton(root: Path, archive: zipfile.ZipFile | None) -> Skeleton:
         return Skeleton(joint_names=tuple(fields["joint_names"]), parents=tuple(fields["parents"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{path}: cannot be read ({error!r}); write {{\"joint_names\": [...], \"parents\": [...]}} "
+            f'{path}: cannot be read ({error!r}); write {{"joint_names": [...], "parents": [...]}} '
             "there, or those arrays into motions.npz"
         ) from error
 

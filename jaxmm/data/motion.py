@@ -36,7 +36,8 @@ class Skeleton:
     def __post_init__(self) -> None:
         if len(self.joint_names) != len(self.parents) or not self.joint_names:
             raise DataError(
-                f"skeleton: {len(self.joint_names)} joint names but {len(self.parents)} parents; give one parent a joint"
+                f"skeleton: {len(self.joint_names)} joint names but {len(self.parents)} parents; "
+                "give one parent a joint"
             )
         if len(set(self.joint_names)) != len(self.joint_names):
             repeated = sorted({name for name in self.joint_names if self.joint_names.count(name) > 1})
@@ -68,7 +69,11 @@ class Skeleton:
             if re.search(r"upleg|hip|thigh|upperleg", left, re.IGNORECASE) and other_side(left) != left:
                 right = other_side(left)
                 if right in self.joint_names:
-                    pair = (left, right) if re.search(r"left|(?:^|[_.\-])l(?:[_.\-]|$)", left, re.IGNORECASE) else (right, left)
+                    pair = (
+                        (left, right)
+                        if re.search(r"left|(?:^|[_.\-])l(?:[_.\-]|$)", left, re.IGNORECASE)
+                        else (right, left)
+                    )
                     return self.joint_names.index(pair[0]), self.joint_names.index(pair[1])
         raise DataError(
             f"skeleton: no pair of hips among {', '.join(self.joint_names)}; "
@@ -122,7 +127,9 @@ class Motion:
     def __post_init__(self) -> None:
         shape = np.shape(self.positions)
         if len(shape) != 3 or shape[0] == 0 or shape[1:] != (self.skeleton.num_joints, 3):
-            raise DataError(f"{self.key}: positions have shape {shape}; expected (time >= 1, {self.skeleton.num_joints}, 3)")
+            raise DataError(
+                f"{self.key}: positions have shape {shape}; expected (time >= 1, {self.skeleton.num_joints}, 3)"
+            )
         if not np.isfinite(self.positions).all():
             frame = int(np.argwhere(~np.isfinite(self.positions))[0][0])
             raise DataError(f"{self.key}: frame {frame} holds a value that is not finite; repair or drop the recording")
@@ -142,7 +149,9 @@ class Motion:
         return self.num_frames / self.fps
 
 
-def resample(positions: Float[np.ndarray, "time joints 3"], *, source_fps: float, target_fps: float) -> Float32[np.ndarray, "new_time joints 3"]:
+def resample(
+    positions: Float[np.ndarray, "time joints 3"], *, source_fps: float, target_fps: float
+) -> Float32[np.ndarray, "new_time joints 3"]:
     """Interpolates a recording linearly to another frame rate, keeping its first frame and duration.
 
     Args:
@@ -163,7 +172,9 @@ def resample(positions: Float[np.ndarray, "time joints 3"], *, source_fps: float
     return at_times(positions, np.arange(num_frames) * (source_fps / target_fps))
 
 
-def at_times(positions: Float[np.ndarray, "time joints 3"], times: Float64[np.ndarray, "new_time"]) -> Float32[np.ndarray, "new_time joints 3"]:
+def at_times(
+    positions: Float[np.ndarray, "time joints 3"], times: Float64[np.ndarray, "new_time"]
+) -> Float32[np.ndarray, "new_time joints 3"]:
     """Reads positions at fractional frame numbers; numbers beyond the last frame repeat it.
 
     Example:

@@ -263,7 +263,7 @@ class MotionTextData:
         return next(iter(self.eval_batches("train")))
 
     def eval_batches(self, split: str) -> Iterator[Batch]:
-        """Yields a split in order, without augmentation, each motion with its first caption; the last batch is filled up."""
+        """Yields a split in order, not augmented, each motion with its first caption; the last batch is filled up."""
         indices, size = self.split(split), self.settings.batch_size
         for start in range(0, len(indices), size):
             chosen = indices[start : start + size]

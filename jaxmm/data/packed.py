@@ -111,7 +111,9 @@ def open_packed(folder: Path) -> PackedMotions:
         meta = json.loads((folder / "meta.json").read_text())
         frames = np.memmap(folder / "frames.f32", np.float32, mode="r")
     except (OSError, ValueError) as error:
-        raise DataError(f"{folder}: not a packed data set ({error}); delete the folder to have it packed anew") from error
+        raise DataError(
+            f"{folder}: not a packed data set ({error}); delete the folder to have it packed anew"
+        ) from error
     rows = meta["motions"]
     lengths = [row["num_frames"] for row in rows.values()]
     num_joints = len(meta["joint_names"])

@@ -133,8 +133,8 @@ def _existing(root: Path | None) -> Path:
 
 def _digest(source: MotionSource, root: Path | None, fps: float) -> str:
     files = []
-    for path in sorted(root.rglob("*")) if root is not None and root.is_dir() else []:
-        if path.is_file():
+    if root is not None and root.is_dir():
+        for path in filter(Path.is_file, sorted(root.rglob("*"))):
             stat = path.stat()
             files.append((str(path.relative_to(root)), stat.st_size, stat.st_mtime_ns))
     where = str(root.resolve()) if root is not None else None

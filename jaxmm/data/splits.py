@@ -12,6 +12,8 @@ from jaxmm.errors import DataError
 Split: TypeAlias = Literal["train", "val", "test"]
 """The part of the data that a recording belongs to."""
 
+_SPLITS: tuple[Split, ...] = get_args(Split)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HashSplit:
@@ -79,8 +81,8 @@ class FileSplit:
             lists = json.loads(Path(self.path).read_text())
         except (OSError, ValueError) as error:
             raise DataError(f"{self.path}: cannot be read as JSON ({error}); write lists of keys by split") from error
-        if not isinstance(lists, dict) or not set(lists) <= set(get_args(Split)):
-            raise DataError(f"{self.path}: expected an object with the lists {', '.join(get_args(Split))}")
+        if not isinstance(lists, dict) or not set(lists) <= set(_SPLITS):
+            raise DataError(f"{self.path}: expected an object with the lists {', '.join(_SPLITS)}")
         assigned: dict[str, Split] = {}
         for split, keys in lists.items():
             for key in keys:
@@ -114,7 +116,7 @@ class TagSplit:
         assigned: dict[str, Split] = {}
         for key, own in tags.items():
             value = own.get(self.tag)
-            if value not in get_args(Split):
+            if value not in _SPLITS:
                 raise DataError(
                     f"{key}: tag {self.tag!r} is {value!r}, not train, val or test; choose a HashSplit or a FileSplit"
                 )

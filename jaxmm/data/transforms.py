@@ -72,9 +72,7 @@ class Change:
     rate: float = 1.0
     yaw: float = 0.0
 
-    def at_rate(
-        self, positions: Float32[np.ndarray, "time joints 3"]
-    ) -> Float32[np.ndarray, "new_time joints 3"]:
+    def at_rate(self, positions: Float32[np.ndarray, "time joints 3"]) -> Float32[np.ndarray, "new_time joints 3"]:
         """Plays a motion `rate` times as fast."""
         if self.rate == 1:
             return positions

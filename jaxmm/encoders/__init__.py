@@ -1,0 +1,1 @@
+"""Encoders: Linen modules that turn motions and texts into embeddings."""

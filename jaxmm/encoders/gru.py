@@ -77,7 +77,7 @@ def _backward(residuals: tuple[Array, ...], states_bar: Array) -> tuple[Array, N
     to_reset = to_candidate * candidate_state * reset * (1 - reset)
     factors = jnp.concatenate([to_reset, to_update, to_candidate * reset], axis=-1)
 
-    def step(carry: Array, frame: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+    def step(carry: Array, frame: tuple[Array, Array, Array]) -> tuple[Array, tuple[Array, Array]]:
         state_bar, keep, factors = frame
         total = carry + state_bar
         gates_bar = jnp.tile(total, 3) * factors
@@ -116,7 +116,9 @@ class Gru(nn.Module):
     reverse: bool = False
 
     @nn.compact
-    def __call__(self, x: Float[Array, "time batch features"], mask: Bool[Array, "time batch"]) -> Float[Array, "time batch dim"]:
+    def __call__(
+        self, x: Float[Array, "time batch features"], mask: Bool[Array, "time batch"]
+    ) -> Float[Array, "time batch dim"]:
         """Returns the state after each frame, in the order of the input; masked frames keep the state."""
         uniform = uniform_bias(self.dim)
         kernel_in = self.param("kernel_in", uniform, (x.shape[-1], 3 * self.dim))

@@ -2,7 +2,6 @@
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxmm.encoders.layers import l2_normalize, uniform_dense
@@ -16,6 +15,7 @@ class ProjectionHead(nn.Module):
         embedding_dim: Width of the shared space.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> head = ProjectionHead(hidden_dim=8, embedding_dim=4)
         >>> embedding, _ = head.init_with_output(jax.random.key(0), jnp.ones((2, 6)))
         >>> embedding.shape, bool(jnp.allclose(jnp.linalg.norm(embedding, axis=-1), 1.0))

@@ -1,0 +1,1 @@
+"""Evaluation: retrieval metrics, the protocols they follow, and pictures of embeddings."""

@@ -31,9 +31,7 @@ class FirstHits:
         [1.0, 1.5]
     """
 
-    def __init__(
-        self, scores: Float[np.ndarray, "queries items"], relevant: Bool[np.ndarray, "queries items"]
-    ) -> None:
+    def __init__(self, scores: Float[np.ndarray, "queries items"], relevant: Bool[np.ndarray, "queries items"]) -> None:
         if scores.shape[1] == 0:
             raise DataError("the gallery is empty; there is nothing to retrieve")
         if not np.isfinite(scores).all():

@@ -91,7 +91,8 @@ class Task:
 
         (loss, (collections, metrics)), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
         updates, opt_state = self.transform(state.params, state.horizon).update(grads, state.opt_state, state.params)
-        new = state.replace(
+        new = dataclasses.replace(
+            state,
             step=state.step + 1,
             params=optax.apply_updates(state.params, updates),
             collections=collections,
@@ -109,9 +110,7 @@ class Task:
 class Embeds(Protocol):
     """A task whose towers embed motions and texts into one space."""
 
-    def embed_motion(
-        self, params: Params, collections: Collections, batch: Batch
-    ) -> Float[Array, "batch dim"]:
+    def embed_motion(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch dim"]:
         """Embeds `motion` under `motion_mask`, without dropout."""
         ...
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Set
-from typing import Literal
+from typing import Literal, cast
 
 import flax.linen as nn
 import jax
@@ -20,6 +20,10 @@ from jaxmm.optim import AdamW, Group
 from jaxmm.tasks.base import Task
 from jaxmm.typing import Batch, Collections, Metrics, Params
 from jaxmm.weights import Freeze, load_backbone
+
+
+def _seed_freeze() -> Freeze:
+    return Freeze.last_tensors(4)
 
 
 def _seed_optimizer() -> AdamW:
@@ -63,7 +67,7 @@ class DanceTextTask(Task):
     text_revision: str | None = None
     pooling: Literal["first", "mean"] = "first"
     text_head: ProjectionHead = dataclasses.field(default_factory=ProjectionHead)
-    freeze: Freeze = Freeze.last_tensors(4)
+    freeze: Freeze = dataclasses.field(default_factory=_seed_freeze)
     temperature: float = 0.07
     optimizer: AdamW = dataclasses.field(default_factory=_seed_optimizer)
 
@@ -127,7 +131,7 @@ class DanceTextTask(Task):
     def embed_motion(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch dim"]:
         """Embeds `motion` under `motion_mask`, without dropout and with running statistics (D4)."""
         variables = {"params": params["motion"], **collections["motion"]}
-        return self.motion.apply(variables, batch["motion"], batch["motion_mask"], deterministic=True)
+        return cast(Array, self.motion.apply(variables, batch["motion"], batch["motion_mask"], deterministic=True))
 
     def embed_text(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch dim"]:
         """Embeds `token_ids` under `token_mask`, without dropout (D4)."""
@@ -142,7 +146,8 @@ class DanceTextTask(Task):
             deterministic=key is None,
             rngs=None if key is None else {"dropout": key},
         )
-        return self.text_head.apply({"params": params["head"]}, pool(hidden, batch["token_mask"], self.pooling))
+        pooled = pool(cast(Array, hidden), batch["token_mask"], self.pooling)
+        return cast(Array, self.text_head.apply({"params": params["head"]}, pooled))
 
     def loss(
         self, params: Params, collections: Collections, batch: Batch, key: PRNGKeyArray, *, train: bool

@@ -33,7 +33,9 @@ def make_mesh(num_devices: int | None = None) -> Mesh:
         raise ConfigError(f"{num_devices} devices are asked for, but JAX has {len(devices)}; ask for fewer")
     devices = devices[:num_devices]
     # Explicit axes, make_mesh's default, break nn.Embed on a sharded batch.
-    return jax.make_mesh((len(devices), 1), ("data", "model"), axis_types=(AxisType.Auto, AxisType.Auto), devices=devices)
+    return jax.make_mesh(
+        (len(devices), 1), ("data", "model"), axis_types=(AxisType.Auto, AxisType.Auto), devices=devices
+    )
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

@@ -10,7 +10,7 @@ METRICS_FILE = "metrics.jsonl"
 
 
 class MetricWriter:
-    """Appends scalars by step to `metrics.jsonl` and to TensorBoard files below `tensorboard/`.
+    r"""Appends scalars by step to `metrics.jsonl` and to TensorBoard files below `tensorboard/`.
 
     Args:
         folder: The run.
@@ -22,7 +22,7 @@ class MetricWriter:
         >>> with MetricWriter(folder, from_step=0) as writer:
         ...     writer.write(1, {"train/loss": 0.5})
         >>> (folder / METRICS_FILE).read_text()
-        '{"step": 1, "train/loss": 0.5}\\n'
+        '{"step": 1, "train/loss": 0.5}\n'
     """
 
     def __init__(self, folder: Path, *, from_step: int) -> None:

@@ -11,7 +11,6 @@ from jaxmm.errors import WeightsError
 from jaxmm.hub import CONFIG, TENSORS
 
 
-
 def read_config(folder: str | Path) -> dict[str, Any]:
     """Returns the object in a checkpoint's config.json.
 

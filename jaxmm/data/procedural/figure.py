@@ -98,7 +98,7 @@ class Body:
     @property
     def standing_height(self) -> float:
         """Height of the hips above the ground in metres, with knees just unlocked."""
-        return float(0.992 * self.leg_length - self.offsets[1, 1] - self.offsets[4, 1] + _TOE_HEIGHT)
+        return float(0.99 * self.leg_length - self.offsets[1, 1] - self.offsets[4, 1] + _TOE_HEIGHT)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -176,7 +176,7 @@ def _place_legs(
     positions: Float[np.ndarray, "time 25 3"], body: Body, controls: Controls, pelvis: Float[np.ndarray, "time 3 3"]
 ) -> None:
     """Places the hips, as high as the legs allow, and both legs."""
-    reach = 0.996 * body.leg_length
+    reach = 0.992 * body.leg_length
     foot = body.offsets[[4, 8]]
     root = np.stack([controls.place[:, 0], body.standing_height + controls.rise, controls.place[:, 1]], axis=1)
     to_hips = turned(pelvis[:, None], body.offsets[_HIPS])
@@ -201,6 +201,12 @@ def _place_legs(
     thigh = pelvis[:, None] @ swing(np.stack([-ahead, np.zeros_like(ahead), _SIGN * outward], axis=-1))
     shin = thigh @ _pitched(bend)
     free = hips - body.thigh * thigh[..., 1] - body.shin * shin[..., 1]
+    # A foot in the air gives way before its knee would snap straight.
+    reach_of_foot = ankles - hips
+    length = np.linalg.norm(reach_of_foot, axis=-1)
+    spare = 0.02 * body.leg_length
+    excess = spare * np.logaddexp(0.0, (length - 0.96 * body.leg_length) / spare)
+    ankles = ankles - (controls.aloft * excess / length)[..., None] * reach_of_foot
     share = share[..., None]
     ankles = share * free + (1.0 - share) * ankles
     facing = sole[..., 2] + pelvis[:, None, :, 2]

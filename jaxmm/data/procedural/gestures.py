@@ -53,14 +53,15 @@ def punch(stage: Stage, clause: Clause, span: Span) -> None:
     """Raises both fists and drives one of them ahead or up, with the trunk turning behind it."""
     side = _sides(clause)[0]
     sign, upward, ready = SIGN[side], clause.direction == "upward", min(0.25, 0.3 / span.seconds)
-    guard, out = (28.0, 6.0, -18.0, 128.0), (174.0, 2.0, 0.0, 6.0) if upward else (90.0, -6.0, 0.0, 6.0)
+    # A fist that goes straight ahead points outward from the chest, which has turned away with the punch.
+    guard, out = (28.0, 6.0, -18.0, 128.0), (174.0, 2.0, 0.0, 6.0) if upward else (82.0, 40.0, 0.0, 6.0)
     fists: list[tuple[float, Four]] = [(ready, guard)]
     turns: list[tuple[float, Three]] = [(ready, (4.0, 8.0 * sign, 0.0))]
     dips: list[tuple[float, Three]] = [(ready, (0.0, -0.04, 0.0))]
     for jab in Span(ready, 1 - ready).split(clause.count):
-        begin, hit, back = jab.at(0.25), jab.at(0.52), jab.at(0.98)
+        begin, hit, back = jab.at(0.2), jab.at(0.52), jab.at(0.98)
         fists += [(begin, guard), (jab.at(0.5), out), (jab.at(0.62), out), (back, guard)]
-        turns += [(begin, (5.0, 16.0 * sign, 0.0)), (hit, (4.0, -26.0 * sign, 0.0)), (back, (4.0, 8.0 * sign, 0.0))]
+        turns += [(begin, (5.0, 16.0 * sign, 0.0)), (hit, (4.0, -22.0 * sign, 0.0)), (back, (4.0, 8.0 * sign, 0.0))]
         high = -0.01 if upward else -0.05
         dips += [(begin, (0.0, -0.08, 0.0)), (hit, (0.0, high, 0.03)), (back, (0.0, -0.04, 0.0))]
     stage.arm(side, span, *fists)

@@ -65,7 +65,7 @@ def dance(stage: Stage, clause: Clause, span: Span) -> None:
     for index, bar in enumerate(span.split(max(2, round(span.seconds / beat)))):
         lead = (first + index) % 2
         sign = SIGN[lead]
-        gait = Gait(seconds=0.5 * bar.seconds, left=0.19 * sign, paired=True, swing=0.9, lift=0.08, push=0.4, strike=0)
+        gait = Gait(seconds=0.5 * bar.seconds, left=0.38 * sign, paired=True, swing=0.9, lift=0.08, push=0.4, strike=0)
         stride(stage, bar, gait, lead=lead)
         stage.spine(bar, (0.5, (0, 14 * sign, 12 * sign)))
         stage.shift(bar, (0.35, (0, -0.05, 0)), (0.7, (0, 0, 0)), (0.85, (0, -0.02, 0)))
@@ -125,8 +125,8 @@ def kick(stage: Stage, clause: Clause, span: Span) -> None:
             stage.spine(swing, (0.52, (0, 0, -14 * sign)), (0.6, (0, 0, -14 * sign)))
             near, far = (10.0, 48.0, 0.0, 40.0), (30.0, 40.0, 0.0, 75.0)
         else:
-            out = ((0.42, (1, 55, 2, 95)), (0.54, (1, 92, 2, 4)), (0.6, (1, 88, 2, 8)))
-            stage.leg(foot, swing, (0.22, (1, -22, 2, 55)), *out, (0.76, (1, 45, 2, 75)))
+            out = ((0.36, (1, 40, 2, 92)), (0.55, (1, 92, 2, 4)), (0.61, (1, 88, 2, 8)))
+            stage.leg(foot, swing, (0.2, (1, -20, 2, 55)), *out, (0.76, (1, 45, 2, 75)))
             stage.pelvis(swing, (0.22, (8, 0, 0)), (0.54, (-12, -8 * sign, 0)))
             stage.spine(swing, (0.22, (6, 0, 0)), (0.54, (-6, 14 * sign, 0)))
             near, far = (-38.0, 24.0, 0.0, 25.0), (58.0, 18.0, 0.0, 55.0)

@@ -192,7 +192,7 @@ class Stage:
             foot, start, end = step.foot, step.span.start, step.span.end
             place, yaw = places[foot]
             part = np.clip((time - start) / (end - start), 0.0, 1.0)
-            done, height = ease(part, 0.0, 1.0), np.sin(np.pi * part) ** 2
+            done, height = ease(part, 0.0, 0.9), np.sin(np.pi * part) ** 2
             pushing = ease(time, step.span.at(-0.6), step.span.at(0.2)) * (1.0 - ease(part, 0.25, 0.8))
             striking = ease(part, 0.5, 0.95) * (1.0 - ease(time, end, end + 0.12))
             toes[:, foot, ::2] += done[:, None] * (step.toes - place)

@@ -57,7 +57,7 @@ _SECONDS = {
     "pick up": 1.6,
 }
 _LONGEST, _SLOW, _OF_TWO = 2.7, 2.6, 1.38
-_QUICK_FACTOR = 0.5
+_QUICK_FACTOR = 0.55
 _LEAD_IN, _TAIL = 0.1, 0.2
 # Alone in a clip, these are already under way as it begins and go on as it ends.
 _STEADY = ("walk", "run", "sidestep", "march")

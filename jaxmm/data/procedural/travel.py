@@ -38,7 +38,7 @@ class Gait:
 
 
 def stride(stage: Stage, span: Span, gait: Gait, *, lead: int) -> float:
-    """Takes as many steps as fit the span, from standing to standing.
+    """Takes as many steps as fit the span, from standing to standing, and moves the stage's place and heading on.
 
     Each foot lands where the hips will be midway through its time on the ground.
 
@@ -51,11 +51,13 @@ def stride(stage: Stage, span: Span, gait: Gait, *, lead: int) -> float:
     Returns:
         Seconds from one step to the next.
     """
-    num_steps = max(2, round(span.seconds / gait.seconds))
+    fitting = span.seconds / gait.seconds
+    num_steps = max(2, 2 * round(0.5 * fitting)) if gait.paired else max(3, round(fitting))
     period = span.seconds / num_steps
-    ramp = min(1.0 / num_steps, 0.5)
+    ramp = 1.0 / num_steps
     origin, heading = stage.place, stage.heading
-    reach = num_steps - 1 if num_steps > 2 else num_steps
+    # The first and the last step are short; a foot that passes the other goes two steps at once.
+    reach = num_steps - (1.0 if gait.paired else 1.45)
 
     def where(time: Float[np.ndarray, "time"]) -> tuple[Float[np.ndarray, "time 2"], Float[np.ndarray, "time"]]:
         progress = reach * glide((time - span.start) / span.seconds, ramp)

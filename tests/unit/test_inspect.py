@@ -1,0 +1,69 @@
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from jaxmm.data.motion_text import MotionText
+from jaxmm.experiment import Experiment
+from jaxmm.inspect import example_batch, parts, totals
+from jaxmm.tasks.dance_text import DanceTextTask
+from jaxmm.weights import Freeze
+
+
+@pytest.fixture(scope="module")
+def experiment(task):
+    return Experiment(task=task, data=MotionText(num_frames=8, max_tokens=6))
+
+
+@pytest.fixture(scope="module")
+def seed_experiment():
+    return Experiment(task=DanceTextTask(), data=MotionText())
+
+
+def test_parts_hold_every_parameter_once_at_any_depth(experiment, batch):
+    params, _ = experiment.task.init_variables(jax.random.key(0), batch)
+    num_parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
+    for depth in (1, 2, 3, 9):
+        rows = parts(experiment, num_joints=5, depth=depth)
+        assert sum(row.num_parameters for row in rows) == num_parameters
+        assert len({row.name for row in rows}) == len(rows)
+        for row in rows:
+            assert row.num_parameters == sum(int(np.prod(shape)) for shape in row.shapes.values())
+
+
+def test_depth_chooses_how_far_names_go(experiment):
+    assert [row.name for row in parts(experiment, num_joints=5, depth=1)] == ["motion", "text"]
+    assert {row.name for row in parts(experiment, num_joints=5, depth=2)} >= {"motion/gru", "text/backbone"}
+
+
+def test_parameters_of_the_seed_at_its_defaults(seed_experiment):
+    rows = {row.name: row for row in parts(seed_experiment, num_joints=25, depth=2)}
+    convolutions = [name for name in rows if name.startswith(("motion/conv", "motion/norm"))]
+    assert sum(rows[name].num_parameters for name in convolutions) == 39_552
+    assert rows["motion/gru"].num_parameters == 1_773_568
+    assert rows["motion/head"].num_parameters == 197_120
+    assert rows["text/backbone"].trainable == 2_361_600
+
+
+def test_frozen_parameters_are_not_trainable(experiment):
+    frozen = dataclasses.replace(experiment, task=dataclasses.replace(experiment.task, freeze=Freeze("everything")))
+    rows = {row.name: row for row in parts(frozen, num_joints=5, depth=2)}
+    assert rows["text/backbone"].trainable == 0 < rows["text/backbone"].num_parameters
+    assert rows["text/head"].trainable == rows["text/head"].num_parameters
+
+
+def test_totals_add_up_and_count_operations(experiment):
+    sums = totals(experiment, num_joints=5)
+    assert sums["parameters"] == sums["parameters/motion"] + sums["parameters/text"] == sums["parameters/trainable"]
+    longer = dataclasses.replace(experiment, data=MotionText(num_frames=16, max_tokens=6))
+    more = totals(longer, num_joints=5)
+    assert 0 < sums["flops/motion"] < more["flops/motion"]
+    assert sums["flops/text"] == more["flops/text"] > 0
+
+
+def test_the_example_batch_is_the_longest_and_holds_no_values(experiment):
+    shapes = example_batch(experiment, num_joints=5)
+    assert shapes["motion"].shape == (1, 8, 5, 3)
+    assert shapes["token_ids"].shape == shapes["token_mask"].shape == (1, 6)
+    assert all(isinstance(value, jax.ShapeDtypeStruct) for value in shapes.values())

@@ -1,0 +1,153 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxmm.errors import ConfigError
+from jaxmm.optim import AdamW, Group, Horizon, path_name
+
+HORIZON = Horizon(epochs=4, steps_per_epoch=5)
+
+
+@pytest.fixture
+def params():
+    return {
+        "motion": {"conv": jnp.full(2, 2.0)},
+        "text": {"backbone": {"kernel": jnp.full(3, -1.0)}, "head": jnp.full(2, 0.5)},
+    }
+
+
+def steps(settings, params, num_steps=1, *, grads=None, **build):
+    """Returns the parameters after some updates with unit gradients."""
+    transform = settings.build(params, horizon=HORIZON, **build)
+    state = transform.init(params)
+    grads = jax.tree.map(jnp.ones_like, params) if grads is None else grads
+    for _ in range(num_steps):
+        updates, state = transform.update(grads, state, params)
+        params = optax.apply_updates(params, updates)
+    return params
+
+
+def same(a, b):
+    return np.array_equal(np.asarray(a), np.asarray(b))
+
+
+def test_the_run_is_as_long_as_its_epochs():
+    assert HORIZON.num_steps == 20
+
+
+def test_path_names_join_modules_and_variables(params):
+    names = [path_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+    assert names == ["motion/conv", "text/backbone/kernel", "text/head"]
+
+
+def test_the_first_step_moves_each_group_by_its_own_rate(params):
+    groups = (Group(pattern="^text/", lr_scale=0.1), Group(pattern="^motion/"))
+    after = steps(AdamW(lr=0.1, weight_decay=0.0, groups=groups), params)
+    np.testing.assert_allclose(after["motion"]["conv"], params["motion"]["conv"] - 0.1, rtol=1e-5)
+    np.testing.assert_allclose(after["text"]["head"], params["text"]["head"] - 0.01, rtol=1e-5)
+
+
+def test_a_parameter_belongs_to_the_first_group_that_matches(params):
+    settings = AdamW(lr=0.1, weight_decay=0.0, groups=(Group(pattern="head", lr_scale=0.5), Group(pattern="")))
+    before, after = params["text"], steps(settings, params)["text"]
+    np.testing.assert_allclose(after["head"], before["head"] - 0.05, rtol=1e-5)
+    np.testing.assert_allclose(after["backbone"]["kernel"], before["backbone"]["kernel"] - 0.1, rtol=1e-5)
+
+
+def test_an_update_equals_adamw_written_out(params):
+    settings = AdamW(lr=0.01, end_lr=0.01, weight_decay=0.1, b1=0.8, b2=0.95, epsilon=1e-6)
+    after = steps(settings, params, 3)
+    for start, end in zip(jax.tree.leaves(params), jax.tree.leaves(after), strict=True):
+        x, first, second = np.asarray(start, np.float64), 0.0, 0.0
+        for step in range(1, 4):
+            first, second = 0.8 * first + 0.2, 0.95 * second + 0.05
+            direction = (first / (1 - 0.8**step)) / (np.sqrt(second / (1 - 0.95**step)) + 1e-6)
+            x = x - 0.01 * (direction + 0.1 * x)
+        np.testing.assert_allclose(end, x, rtol=1e-5)
+
+
+def test_an_uncovered_parameter_is_named(params):
+    with pytest.raises(ConfigError, match=r"no pattern matches the parameter motion/conv; add a last group .* ''"):
+        AdamW(groups=(Group(pattern="^text/"),)).build(params, horizon=HORIZON)
+
+
+def test_a_group_that_nothing_is_left_for_is_an_error(params):
+    groups = (Group(pattern=""), Group(pattern="head"))
+    with pytest.raises(ConfigError, match=r"optimizer\.groups\[1\]: pattern 'head' matches no parameter .* correct or"):
+        AdamW(groups=groups).build(params, horizon=HORIZON)
+
+
+def test_a_pattern_that_is_no_regular_expression_is_an_error(params):
+    with pytest.raises(ConfigError, match=r"pattern '\['"):
+        AdamW(groups=(Group(pattern="["),)).build(params, horizon=HORIZON)
+
+
+def test_frozen_parameters_stay_bit_equal_and_do_not_decay(params):
+    frozen = frozenset({"text/backbone/kernel"})
+    after = steps(AdamW(lr=0.1, weight_decay=0.5), params, 5, frozen=frozen)
+    assert same(after["text"]["backbone"]["kernel"], params["text"]["backbone"]["kernel"])
+    assert not same(after["text"]["head"], params["text"]["head"])
+
+
+def test_a_group_without_rate_is_frozen(params):
+    groups = (Group(pattern="backbone", lr_scale=None), Group(pattern=""))
+    after = steps(AdamW(lr=0.1, weight_decay=0.5, groups=groups), params, 5)
+    assert same(after["text"]["backbone"]["kernel"], params["text"]["backbone"]["kernel"])
+    assert not same(after["motion"]["conv"], params["motion"]["conv"])
+
+
+def test_frozen_parameters_may_have_a_group_of_their_own(params):
+    groups = (Group(pattern="backbone"), Group(pattern=""))
+    frozen = frozenset({"text/backbone/kernel"})
+    after = steps(AdamW(groups=groups), params, 2, frozen=frozen)
+    assert same(after["text"]["backbone"]["kernel"], params["text"]["backbone"]["kernel"])
+
+
+def test_frozen_parameters_have_no_moments(params):
+    state = AdamW().build(params, horizon=HORIZON, frozen=frozenset({"text/backbone/kernel"})).init(params)
+    kept = [leaf.shape for leaf in jax.tree.leaves(state) if hasattr(leaf, "shape")]
+    assert (3,) not in kept
+    assert kept.count((2,)) == 4
+
+
+def test_the_rate_is_constant_within_an_epoch_and_a_cosine_over_epochs():
+    rate = AdamW(lr=1.0, end_lr=0.2).schedule(1.0, HORIZON)
+    rates = np.array([float(rate(step)) for step in range(HORIZON.num_steps + 1)])
+    expected = 0.2 + 0.8 * (1 + np.cos(np.pi * np.arange(4) / 4)) / 2
+    np.testing.assert_allclose(rates[:20].reshape(4, 5), np.tile(expected[:, None], (1, 5)), rtol=1e-5)
+    assert rates[20] == pytest.approx(0.2)
+
+
+def test_all_groups_end_at_the_same_rate_and_stay_there():
+    settings = AdamW(lr=1e-3, end_lr=1e-6)
+    for scale in (1.0, 0.1):
+        assert float(settings.schedule(scale, HORIZON)(0)) == pytest.approx(1e-3 * scale)
+        for step in (HORIZON.num_steps, 10 * HORIZON.num_steps):
+            assert float(settings.schedule(scale, HORIZON)(step)) == pytest.approx(1e-6, rel=1e-3)
+
+
+def test_warmup_grows_linearly_from_above_zero_to_the_cosine():
+    warm = AdamW(lr=1.0, warmup_steps=4).schedule(1.0, HORIZON)
+    np.testing.assert_allclose([float(warm(step)) for step in range(5)], [0.25, 0.5, 0.75, 1.0, 1.0], rtol=1e-5)
+    plain = AdamW(lr=1.0).schedule(1.0, HORIZON)
+    assert [float(warm(step)) for step in range(4, 20)] == [float(plain(step)) for step in range(4, 20)]
+
+
+def test_clipping_bounds_the_global_norm_before_the_moments(params):
+    settings = AdamW(lr=0.1, b1=0.0, b2=0.0, epsilon=1.0, weight_decay=0.0, clip_norm=0.5)
+    grads = jax.tree.map(lambda leaf: 100 * jnp.ones_like(leaf), params)
+    after = steps(settings, params, grads=grads)
+    clipped = 0.5 / np.sqrt(7)  # seven entries share the norm equally
+    moved = 0.1 * clipped / (clipped + 1)
+    for start, end in zip(jax.tree.leaves(params), jax.tree.leaves(after), strict=True):
+        np.testing.assert_allclose(start - end, moved, rtol=1e-4)
+
+
+def test_clipping_leaves_a_small_gradient_alone(params):
+    grads = jax.tree.map(lambda leaf: 0.01 * jnp.ones_like(leaf), params)
+    plain = steps(AdamW(epsilon=1.0), params, grads=grads)
+    clipped = steps(AdamW(epsilon=1.0, clip_norm=1.0), params, grads=grads)
+    for a, b in zip(jax.tree.leaves(plain), jax.tree.leaves(clipped), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
