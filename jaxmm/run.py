@@ -1,5 +1,6 @@
 """Runs: training that starts or continues a folder, its evaluation and its verification."""
 
+import functools
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE, Embedder, load
 from jaxmm.optim import Horizon
 from jaxmm.state import TrainState
 from jaxmm.train.loop import fit
-from jaxmm.train.step import make_mesh, place_batch, replicated
+from jaxmm.train.step import embed_rows, make_mesh, place_batch, replicated
 from jaxmm.train.writers import MetricWriter
 
 Report = Callable[[int, int, Mapping[str, float]], None]
@@ -65,6 +66,7 @@ def train(experiment: Experiment, workdir: str | Path, *, report: Report = lambd
         if saved:
             state = checkpoints.restore(state, batches, step=saved[-1])
         write_experiment(experiment, run / CONFIG_FILE)
+        ready = task.precompute(state.params, data, functools.partial(embed_rows, params=state.params, mesh=mesh))
         scores: dict[str, float] = {}
         with MetricWriter(run, from_step=int(state.step)) as writer:
 
@@ -77,7 +79,7 @@ def train(experiment: Experiment, workdir: str | Path, *, report: Report = lambd
                 task,
                 experiment.loop,
                 state,
-                batches,
+                map(ready, batches),
                 mesh,
                 evaluate=validation,
                 save=lambda state, values: checkpoints.save(state, batches, values),

@@ -26,7 +26,11 @@ def get_config() -> Experiment:
             optimizer=AdamW(lr=1e-3, end_lr=1e-6, warmup_steps=50),
         ),
         data=MotionText(
-            source=ProceduralMotions(takes=4, held_out_takes=2), num_frames=60, tokenizer=MINILM, batch_size=64
+            source=ProceduralMotions(takes=4, held_out_takes=2),
+            fps=10.0,
+            num_frames=30,
+            tokenizer=MINILM,
+            batch_size=64,
         ),
         loop=Loop(epochs=10, evaluate_every=5, save_every=5),
     )

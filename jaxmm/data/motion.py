@@ -149,6 +149,37 @@ class Motion:
         return self.num_frames / self.fps
 
 
+def rooted_at(motion: Motion, joint: str) -> Motion:
+    """Keeps a joint and all that hangs from it, leaving out the static joints that some files put above the hips.
+
+    Args:
+        motion: The motion.
+        joint: Name of the joint that becomes the root.
+
+    Raises:
+        DataError: If the skeleton has no such joint.
+
+    Example:
+        >>> skeleton = Skeleton(joint_names=("Ground", "Hips", "Head"), parents=(-1, 0, 1))
+        >>> motion = Motion(key="still", positions=np.zeros((1, 3, 3), np.float32), fps=2.0,
+        ...                 skeleton=skeleton, captions=("a person stands",))
+        >>> rooted_at(motion, "Hips").skeleton.joint_names
+        ('Hips', 'Head')
+    """
+    names, parents = motion.skeleton.joint_names, motion.skeleton.parents
+    if joint not in names:
+        raise DataError(f"{motion.key}: there is no joint {joint!r} to root at; choose among {', '.join(names)}")
+    kept = [names.index(joint)]
+    for index in range(kept[0] + 1, len(names)):
+        if parents[index] in kept:
+            kept.append(index)
+    skeleton = Skeleton(
+        joint_names=tuple(names[index] for index in kept),
+        parents=(-1, *(kept.index(parents[index]) for index in kept[1:])),
+    )
+    return dataclasses.replace(motion, positions=motion.positions[:, kept], skeleton=skeleton)
+
+
 def resample(
     positions: Float[np.ndarray, "time joints 3"], *, source_fps: float, target_fps: float
 ) -> Float32[np.ndarray, "new_time joints 3"]:

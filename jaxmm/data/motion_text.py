@@ -15,7 +15,7 @@ from jaxmm.data.packed import PackedMotions
 from jaxmm.data.sources import MotionSource, ProceduralMotions, packed_source
 from jaxmm.data.splits import FileSplit, HashSplit, Split, TagSplit
 from jaxmm.data.text import CaptionTokenizer
-from jaxmm.data.transforms import Augmentation, Centre, Change, centre, face_forward
+from jaxmm.data.transforms import Augmentation, Centre, Change, centre, face_forward, mirror_caption
 from jaxmm.errors import ConfigError, DataError
 from jaxmm.files import write_text
 from jaxmm.hub import find_checkpoint
@@ -189,7 +189,8 @@ class MotionTextData:
         self._splits: dict[str, list[int]] = {"train": [], "val": [], "test": []}
         for index, key in enumerate(packed.keys):
             self._splits[assigned[key]].append(index)
-        self._num_tokens = tokenizer.num_tokens([text for texts in packed.captions for text in texts])
+        texts = {text for own in packed.captions for text in own}
+        self._num_tokens = tokenizer.num_tokens(sorted(texts | {mirror_caption(text) for text in texts}))
 
     @property
     def steps_per_epoch(self) -> int:
@@ -257,6 +258,18 @@ class MotionTextData:
             motion = self.packed.motion(index)
             motions.append(self.settings.prepare(motion, self.packed.skeleton, change=change, rng=rng))
         return self._batch(motions, captions, num_rows=len(rows))
+
+    def training_texts(self) -> Iterator[Batch]:
+        """Yields the tokens of every caption that training batches can hold, once each and in a fixed order."""
+        texts = {text for index in self._splits["train"] for text in self.packed.captions[index]}
+        if self.settings.augmentation.mirror_rate > 0:
+            texts |= {mirror_caption(text) for text in texts}
+        ordered, size = sorted(texts), self.settings.batch_size
+        for start in range(0, len(ordered), size):
+            chunk = ordered[start : start + size]
+            filled = chunk + [""] * (size - len(chunk))
+            token_ids, token_mask = self.tokenizer(filled, num_tokens=self._num_tokens)
+            yield {"token_ids": token_ids, "token_mask": token_mask}
 
     def sample_batch(self) -> Batch:
         """Returns a batch of the shapes and types that training uses."""

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from jaxmm.data.bvh import read_bvh_folder
 from jaxmm.data.folder import read_motion_folder
-from jaxmm.data.motion import Motion
+from jaxmm.data.motion import Motion, rooted_at
 from jaxmm.data.packed import PackedMotions, open_packed, pack
 from jaxmm.errors import DataError
 
@@ -81,6 +81,7 @@ class BvhFolder:
 
     Attributes:
         metres_per_unit: Length of one unit of the files, in metres; 0.01 for centimetres.
+        root_joint: Joint that becomes the root, where files put a static one above the hips; None keeps the files' own.
 
     Example:
         >>> BvhFolder(metres_per_unit=0.0254).metres_per_unit
@@ -88,6 +89,7 @@ class BvhFolder:
     """
 
     metres_per_unit: float = 0.01
+    root_joint: str | None = None
 
     def read(self, root: Path | None) -> Iterator[Motion]:
         """Reads the motions below `root`.
@@ -95,7 +97,8 @@ class BvhFolder:
         Raises:
             DataError: If `root` is missing or not a folder, or its contents are malformed.
         """
-        return read_bvh_folder(_existing(root), metres_per_unit=self.metres_per_unit)
+        motions = read_bvh_folder(_existing(root), metres_per_unit=self.metres_per_unit)
+        return motions if self.root_joint is None else (rooted_at(motion, self.root_joint) for motion in motions)
 
 
 MotionSource: TypeAlias = ProceduralMotions | MotionFolder | BvhFolder

@@ -1,11 +1,12 @@
 """The contract between a system and the trainer."""
 
 import dataclasses
-from collections.abc import Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -14,6 +15,9 @@ from jaxmm.objectives.reduce import masked_mean
 from jaxmm.optim import AdamW, Horizon, path_name
 from jaxmm.state import TrainState
 from jaxmm.typing import Batch, Collections, Metrics, Params
+
+EmbedRows = Callable[[Callable[[Params, Collections, Batch], Array], Iterable[Batch]], Iterator[np.ndarray]]
+"""Applies a pure function of the task to batches and yields its rows, one batch's at a time."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,19 @@ class Task:
             ConfigError: If the data do not fit.
         """
         del data
+
+    def precompute(self, params: Params, data: MotionTextData, embed: EmbedRows) -> Callable[[Batch], Batch]:
+        """Returns what is done to each training batch before its step; by default nothing.
+
+        A task whose frozen parameters would compute the same again at every step computes it here, once.
+
+        Args:
+            params: Parameters at the start; only frozen ones may be used.
+            data: The data.
+            embed: Runs a function `(params, collections, batch) -> array` of one value a row, compiled.
+        """
+        del params, data, embed
+        return lambda batch: batch
 
     def frozen(self, params: Params) -> Set[str]:
         """Returns the paths of the parameters that never change; by default there are none."""

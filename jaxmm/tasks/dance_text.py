@@ -1,12 +1,13 @@
 """Motion-text retrieval: two towers, one space, symmetric InfoNCE."""
 
 import dataclasses
-from collections.abc import Set
+from collections.abc import Callable, Set
 from typing import Literal, cast
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxmm.data.motion_text import MotionTextData
@@ -17,7 +18,7 @@ from jaxmm.errors import ConfigError
 from jaxmm.hub import find_checkpoint
 from jaxmm.objectives.contrastive import symmetric_infonce
 from jaxmm.optim import AdamW, Group
-from jaxmm.tasks.base import Task
+from jaxmm.tasks.base import EmbedRows, Task
 from jaxmm.typing import Batch, Collections, Metrics, Params
 from jaxmm.weights import Freeze, load_backbone
 
@@ -138,7 +139,30 @@ class DanceTextTask(Task):
         del collections
         return self._embed_text(params["text"], batch, None)
 
-    def _embed_text(self, params: Params, batch: Batch, key: PRNGKeyArray | None) -> Float[Array, "batch dim"]:
+    def text_features(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch features"]:
+        """Returns the pooled token states that the text head projects, without dropout."""
+        del collections
+        return self._text_features(params["text"], batch, None)
+
+    def precompute(self, params: Params, data: MotionTextData, embed: EmbedRows) -> Callable[[Batch], Batch]:
+        """Runs a wholly frozen backbone once for each caption, not at every step; the features are the same."""
+        if self.freeze.kind != "everything":
+            return super().precompute(params, data, embed)
+        features: dict[bytes, np.ndarray] = {}
+        texts = list(data.training_texts())
+        for batch, rows in zip(texts, embed(self.text_features, texts), strict=True):
+            features.update(zip(map(bytes, batch["token_ids"]), rows, strict=True))
+
+        def look_up(batch: Batch) -> Batch:
+            found = np.stack([features[bytes(row)] for row in batch["token_ids"]])
+            rest = {name: rows for name, rows in batch.items() if name not in ("token_ids", "token_mask")}
+            return {**rest, "text_features": found}
+
+        return look_up
+
+    def _text_features(self, params: Params, batch: Batch, key: PRNGKeyArray | None) -> Float[Array, "batch features"]:
+        if "text_features" in batch:
+            return batch["text_features"]
         hidden = self.text.apply(
             {"params": params["backbone"]},
             batch["token_ids"],
@@ -146,8 +170,11 @@ class DanceTextTask(Task):
             deterministic=key is None,
             rngs=None if key is None else {"dropout": key},
         )
-        pooled = pool(cast(Array, hidden), batch["token_mask"], self.pooling)
-        return cast(Array, self.text_head.apply({"params": params["head"]}, pooled))
+        return pool(cast(Array, hidden), batch["token_mask"], self.pooling)
+
+    def _embed_text(self, params: Params, batch: Batch, key: PRNGKeyArray | None) -> Float[Array, "batch dim"]:
+        features = self._text_features(params, batch, key)
+        return cast(Array, self.text_head.apply({"params": params["head"]}, features))
 
     def loss(
         self, params: Params, collections: Collections, batch: Batch, key: PRNGKeyArray, *, train: bool

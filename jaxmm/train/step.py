@@ -1,6 +1,6 @@
 """The one place that compiles: pure functions of a task become sharded, donated programs over a mesh."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
@@ -10,7 +10,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxmm.errors import ConfigError
 from jaxmm.state import TrainState
 from jaxmm.tasks.base import Task
-from jaxmm.typing import Batch, Metrics
+from jaxmm.typing import Batch, Collections, Metrics, Params
 
 TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
 
@@ -78,3 +78,20 @@ def compile_eval(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]
     whole = replicated(mesh)
     rows = NamedSharding(mesh, PartitionSpec("data"))
     return jax.jit(function, in_shardings=(whole, whole, rows), out_shardings=whole)
+
+
+def embed_rows(
+    function: Callable[[Params, Collections, Batch], Any], batches: Iterable[Batch], *, params: Params, mesh: Mesh
+) -> Iterator[np.ndarray]:
+    """Yields the rows that a function makes of each batch, as NumPy arrays.
+
+    Example:
+        >>> batches = [{"x": np.arange(2.0)}, {"x": np.arange(2.0)}]
+        >>> double = lambda params, collections, batch: params["scale"] * batch["x"]
+        >>> [rows.tolist() for rows in embed_rows(double, batches, params={"scale": 2.0}, mesh=make_mesh(1))]
+        [[0.0, 2.0], [0.0, 2.0]]
+    """
+    compiled = compile_eval(function, mesh)
+    for batch in batches:
+        num_rows = len(next(iter(batch.values())))
+        yield np.asarray(compiled(params, {}, place_batch(batch, mesh)))[:num_rows]

@@ -61,7 +61,7 @@ def test_loss_and_gradients_equal_torch_at_the_temperature_of_the_seed(num_pairs
     assert_equal(mean_and_gradients(a, b, 0.07), torch_mean_and_gradients(a, b, 0.07, torch.float32))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(num_pairs=SIZES, temperature=TEMPERATURES, seed=SEEDS, alike=st.floats(0.0, 3.0))
 def test_loss_and_gradients_are_those_of_exact_arithmetic(num_pairs, temperature, seed, alike):
     a, b = unit_pair(num_pairs, seed, alike)
@@ -78,7 +78,7 @@ def test_each_value_is_the_mean_of_both_cross_entropies_of_its_pair():
     np.testing.assert_allclose(our_loss(a, b, temperature=0.2), expected.numpy(), rtol=0, atol=TOLERANCE)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(kept=st.lists(st.booleans(), min_size=6, max_size=6).filter(any), seed=SEEDS)
 def test_masked_rows_change_nothing_that_the_smaller_batch_would_see(kept, seed):
     mask = np.array(kept)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxmm.config import decode, differences, encode
@@ -38,15 +38,16 @@ def test_there_are_shipped_configs():
     assert {"base", "tiny"} <= {path.stem for path in CONFIGS if path.parent.name == "dance_text"}
 
 
+@settings(max_examples=100, deadline=None)
 @given(values)
 def test_plain_values_survive_json(value):
     assert decode(json.loads(json.dumps(encode(value)))) == value
 
 
 def test_settings_nest_and_lists_become_tuples():
-    settings = AdamW(groups=(Group(pattern="a", lr_scale=None), Group(pattern="")))
-    assert encode(settings)["groups"][0] == {"class": "jaxmm.optim.Group", "pattern": "a", "lr_scale": None}
-    assert decode(encode(settings)) == settings
+    adamw = AdamW(groups=(Group(pattern="a", lr_scale=None), Group(pattern="")))
+    assert encode(adamw)["groups"][0] == {"class": "jaxmm.optim.Group", "pattern": "a", "lr_scale": None}
+    assert decode(encode(adamw)) == adamw
 
 
 def test_a_linen_module_is_saved_without_linens_own_fields():

@@ -22,9 +22,9 @@ def seed_experiment():
 
 
 def test_parts_hold_every_parameter_once_at_any_depth(experiment, batch):
-    params, _ = experiment.task.init_variables(jax.random.key(0), batch)
+    params, _ = jax.eval_shape(experiment.task.init_variables, jax.random.key(0), batch)
     num_parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
-    for depth in (1, 2, 3, 9):
+    for depth in (1, 3, 9):
         rows = parts(experiment, num_joints=5, depth=depth)
         assert sum(row.num_parameters for row in rows) == num_parameters
         assert len({row.name for row in rows}) == len(rows)

@@ -10,7 +10,8 @@ HEAD = ProjectionHead(hidden_dim=6, embedding_dim=3)
 def test_it_is_dense_relu_dense_and_unit_length():
     features = jax.random.normal(jax.random.key(1), (5, 4))
     out, variables = HEAD.init_with_output(jax.random.key(0), features)
-    hidden, last = variables["params"]["hidden"], variables["params"]["out"]
+    params = jax.device_get(variables["params"])
+    hidden, last = params["hidden"], params["out"]
     x = np.maximum(np.asarray(features) @ hidden["kernel"] + hidden["bias"], 0) @ last["kernel"] + last["bias"]
     np.testing.assert_allclose(out, x / np.linalg.norm(x, axis=1, keepdims=True), atol=1e-6)
 

@@ -20,9 +20,10 @@ def frames():
 
 @functools.cache
 def norm_variables():
-    shapes = MaskedBatchNorm().init(jax.random.key(0), jnp.ones((1, 1, DIM)), jnp.ones((1, 1), bool), deterministic=True)
+    initialise = functools.partial(MaskedBatchNorm().init, deterministic=True)
+    shapes = jax.eval_shape(initialise, jax.random.key(0), jnp.ones((1, 1, DIM)), jnp.ones((1, 1), bool))
     rng = np.random.default_rng(1)
-    return jax.tree.map(lambda leaf: jnp.asarray(rng.uniform(0.5, 2.0, leaf.shape).astype(np.float32)), shapes)
+    return jax.tree.map(lambda leaf: rng.uniform(0.5, 2.0, leaf.shape).astype(np.float32), shapes)
 
 
 @functools.partial(jax.jit, static_argnums=2)
@@ -64,7 +65,8 @@ def test_running_statistics_serve_when_deterministic_and_do_not_change():
 
 def test_initialisation_leaves_the_running_statistics_alone():
     x, mask = jnp.asarray(frames()), jnp.ones((BATCH, TIME), bool)
-    stats = MaskedBatchNorm().init(jax.random.key(0), x, mask, deterministic=False)["batch_stats"]
+    initialise = jax.jit(functools.partial(MaskedBatchNorm().init, deterministic=False))
+    stats = initialise(jax.random.key(0), x, mask)["batch_stats"]
     assert stats["mean"].tolist() == [0.0] * DIM
     assert stats["var"].tolist() == [1.0] * DIM
 
@@ -75,12 +77,13 @@ def test_a_batch_without_any_valid_frame_is_finite():
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(changed))
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.floats(-100, 100, width=32), min_size=2, max_size=5).filter(lambda x: np.linalg.norm(x) > 1e-3))
 def test_vectors_keep_their_direction_and_get_length_one(values):
     x = np.asarray(values, np.float32)
     unit = np.asarray(l2_normalize(jnp.asarray(x)))
     assert np.linalg.norm(unit) == pytest.approx(1.0, abs=1e-5)
-    np.testing.assert_allclose(unit * np.linalg.norm(x), x, atol=1e-4 * np.abs(x).max())
+    np.testing.assert_allclose(unit * np.linalg.norm(x), x, atol=1e-5 * np.linalg.norm(x))
 
 
 def test_a_zero_vector_stays_zero_with_a_finite_gradient():

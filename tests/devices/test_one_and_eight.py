@@ -1,0 +1,141 @@
+"""A training step on one device and on eight: the same loss, gradients and statistics, over the global batch."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxmm.encoders.heads import ProjectionHead
+from jaxmm.encoders.pose import PoseConvGru
+from jaxmm.encoders.text import TransformerText
+from jaxmm.objectives.reduce import masked_mean
+from jaxmm.optim import Horizon
+from jaxmm.tasks.dance_text import DanceTextTask
+from jaxmm.train.step import compile_eval, compile_train_step, make_mesh, place_batch, replicated
+from jaxmm.weights.freeze import Freeze
+
+TOLERANCE = 1e-6
+NUM_DEVICES, BATCH, FRAMES, JOINTS, TOKENS = 8, 16, 4, 4, 5
+HORIZON = Horizon(epochs=2, steps_per_epoch=3)
+TASK = DanceTextTask(
+    motion=PoseConvGru(conv_dims=(8,), hidden_dim=8, num_layers=1, projection_dim=8, embedding_dim=8),
+    text=TransformerText(vocab_size=40, dim=8, num_layers=1, num_heads=2, feedforward_dim=16, max_positions=8),
+    text_head=ProjectionHead(hidden_dim=8, embedding_dim=8),
+    freeze=Freeze("nothing"),
+)
+
+
+@pytest.fixture(scope="module")
+def meshes():
+    if jax.device_count() < NUM_DEVICES:
+        pytest.skip(f"needs {NUM_DEVICES} devices, real or virtual; JAX has {jax.device_count()}")
+    return make_mesh(1), make_mesh(NUM_DEVICES)
+
+
+def example_batch(num_examples=BATCH):
+    """Motions of several lengths and sizes, so that parts of the batch have unlike statistics; the last rows may fill up."""
+    generator = np.random.default_rng(0)
+    motion = generator.normal(size=(BATCH, FRAMES, JOINTS, 3)) * np.linspace(0.2, 3, BATCH)[:, None, None, None]
+    motion_lengths, text_lengths = generator.integers(1, FRAMES + 1, BATCH), generator.integers(1, TOKENS + 1, BATCH)
+    token_mask = np.arange(TOKENS) < text_lengths[:, None]
+    return {
+        "motion": motion.astype(np.float32),
+        "motion_mask": np.arange(FRAMES) < motion_lengths[:, None],
+        "token_ids": np.where(token_mask, generator.integers(1, 40, token_mask.shape), 0).astype(np.int32),
+        "token_mask": token_mask,
+        "example_mask": np.arange(BATCH) < num_examples,
+    }
+
+
+@pytest.fixture(scope="module")
+def start():
+    batch = jax.tree.map(jnp.array, example_batch())
+    return jax.jit(TASK.init, static_argnums=2)(jax.random.key(0), batch, HORIZON)
+
+
+def objective(params, collections, batch):
+    losses, (collections, _) = TASK.loss(params, collections, batch, jax.random.key(3), train=True)
+    return masked_mean(losses, batch["example_mask"]), collections
+
+
+@functools.cache
+def compiled_objective(mesh):
+    return compile_eval(jax.value_and_grad(objective, has_aux=True), mesh)
+
+
+def loss_and_gradients(mesh, start, batch):
+    """Loss, new collections and gradients by the program that a mesh compiles."""
+    run = compiled_objective(mesh)
+    params, collections = jax.device_put((start.params, start.collections), replicated(mesh))
+    # Fetching waits for the result: programs in flight on many virtual devices can block each other.
+    return jax.device_get(run(params, collections, place_batch(batch, mesh)))
+
+
+def one_step(mesh, start, batch):
+    state = jax.device_put(jax.tree.map(jnp.copy, start), replicated(mesh))  # a copy, since the step reuses its memory
+    return jax.block_until_ready(compile_train_step(TASK, mesh)(state, place_batch(batch, mesh)))
+
+
+def assert_close(ours, reference):
+    assert jax.tree.structure(ours) == jax.tree.structure(reference)
+    for (path, leaf), expected in zip(
+        jax.tree_util.tree_leaves_with_path(ours), jax.tree.leaves(reference), strict=True
+    ):
+        # Float32 rounds in proportion, so a tensor of large numbers is compared in units of its largest.
+        scale = max(1.0, float(np.abs(expected).max()))
+        np.testing.assert_allclose(leaf, expected, rtol=0, atol=TOLERANCE * scale, err_msg=jax.tree_util.keystr(path))
+
+
+def test_rows_of_a_batch_are_shared_by_the_devices(meshes):
+    placed = place_batch(example_batch(), meshes[1])
+    assert {shard.data.shape[0] for shard in placed["motion"].addressable_shards} == {BATCH // NUM_DEVICES}
+    assert len({shard.device for shard in placed["motion"].addressable_shards}) == NUM_DEVICES
+
+
+@pytest.mark.parametrize("num_examples", [BATCH, BATCH - 3], ids=["full", "filled_up"])
+def test_loss_gradients_and_statistics_are_those_of_one_device(meshes, start, num_examples):
+    batch = example_batch(num_examples)
+    one, eight = (loss_and_gradients(mesh, start, batch) for mesh in meshes)
+    assert all(np.abs(leaf).max() > 100 * TOLERANCE for leaf in jax.tree.leaves(one[1]["motion"]["gru"]))
+    assert_close(eight, one)
+
+
+def test_negatives_and_statistics_span_all_devices(meshes, start):
+    batch = example_batch()
+    (loss, collections), _ = loss_and_gradients(meshes[1], start, batch)
+    parts = [{name: rows[part::NUM_DEVICES] for name, rows in batch.items()} for part in range(NUM_DEVICES)]
+    alone = jax.jit(objective)
+    local = [jax.device_get(alone(start.params, start.collections, jax.tree.map(jnp.array, part))) for part in parts]
+    # With two pairs a device the loss is that of a choice between 2, not between 16.
+    assert loss > np.mean([part_loss for part_loss, _ in local]) + 0.5
+    global_var = collections["motion"]["batch_stats"]["norm_0"]["var"]
+    local_var = np.mean([own["motion"]["batch_stats"]["norm_0"]["var"] for _, own in local], axis=0)
+    assert np.abs(global_var - local_var).max() > 1000 * TOLERANCE
+
+
+def test_statistics_are_those_of_all_valid_frames(meshes, start):
+    batch = example_batch()
+    (_, collections), _ = loss_and_gradients(meshes[1], start, batch)
+    kernel, bias = (np.asarray(start.params["motion"]["conv_0"][name], np.float64) for name in ("kernel", "bias"))
+    frames = []
+    for motion, mask in zip(batch["motion"].astype(np.float64), batch["motion_mask"], strict=True):
+        valid = np.pad(motion[mask].reshape(mask.sum(), -1), ((1, 1), (0, 0)))
+        frames += [np.einsum("ti,tio->o", valid[t : t + 3], kernel) + bias for t in range(mask.sum())]
+    statistics = collections["motion"]["batch_stats"]["norm_0"]
+    np.testing.assert_allclose(statistics["mean"], 0.1 * np.mean(frames, axis=0), rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(statistics["var"], 0.9 + 0.1 * np.var(frames, axis=0, ddof=1), rtol=0, atol=TOLERANCE)
+
+
+def test_a_compiled_step_gives_the_same_state_on_eight_devices(meshes, start):
+    (one, scalars), (eight, scalars_of_eight) = (one_step(mesh, start, example_batch()) for mesh in meshes)
+    assert_close(scalars_of_eight, scalars)
+    assert_close(eight.collections, one.collections)
+    # The moments, whose first step holds the gradients; a parameter's own first step holds no more than their signs.
+    assert_close(eight.opt_state, one.opt_state)
+    assert int(eight.step) == int(one.step) == 1
+    assert all(leaf.sharding.is_fully_replicated for leaf in jax.tree.leaves(eight.params))
+    moved = jax.tree.map(lambda after, before: float(jnp.abs(after - before).max()), one.params, start.params)
+    assert max(jax.tree.leaves(moved["motion"])) == pytest.approx(3e-4, rel=1e-2)
+    assert max(jax.tree.leaves(moved["text"])) == pytest.approx(3e-5, rel=1e-2)

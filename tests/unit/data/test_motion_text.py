@@ -1,0 +1,341 @@
+import dataclasses
+import itertools
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxmm.data.folder import write_motion_folder
+from jaxmm.data.motion import Skeleton
+from jaxmm.data.motion_text import MotionText
+from jaxmm.data.sources import MotionFolder
+from jaxmm.data.splits import HashSplit
+from jaxmm.data.transforms import Augmentation, Change, mirror, turn
+from jaxmm.errors import ConfigError, DataError
+
+NUM_FRAMES, BATCH_SIZE, SEED = 8, 4, 3
+VIVID = Augmentation(mirror_rate=0.5, speed_range=(0.8, 1.25), yaw_range=30.0)
+
+
+@pytest.fixture(scope="module")
+def vivid(data):
+    """The same opened data with every augmentation on."""
+    return with_settings(data, augmentation=VIVID)
+
+
+def with_settings(data, **changes):
+    assigned = {key: tag["split"] for key, tag in zip(data.packed.keys, data.packed.tags, strict=True)}
+    return type(data)(dataclasses.replace(data.settings, **changes), data.packed, assigned, data.tokenizer)
+
+
+def first_batches(data, num_batches, **which):
+    return list(itertools.islice(data.train_batches(seed=SEED, **which), num_batches))
+
+
+def assert_equal(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        np.testing.assert_array_equal(ours[name], theirs[name])
+        assert ours[name].dtype == theirs[name].dtype
+
+
+def keys_of(data, batch, split="train"):
+    """Which motions a batch of unaugmented, uncropped motions holds, by their first relative frames."""
+    indices = data.split(split)
+    found = []
+    for frames, mask in zip(batch["motion"], batch["motion_mask"], strict=True):
+        for index in indices:
+            whole = data.packed.motion(index)
+            shapes = whole[: len(whole) - mask.sum() + 1] if len(whole) >= mask.sum() else []
+            if any(np.allclose(own[1] - own[0], frames[0, 1] - frames[0, 0], atol=1e-5) for own in shapes):
+                found.append(data.packed.keys[index])
+    return found
+
+
+# Training batches
+
+
+def test_the_same_seed_gives_the_same_batches_and_another_seed_others(vivid):
+    one, same = first_batches(vivid, 5), first_batches(vivid, 5)
+    for ours, theirs in zip(one, same, strict=True):
+        assert_equal(ours, theirs)
+    other = next(iter(vivid.train_batches(seed=SEED + 1)))
+    assert not np.array_equal(one[0]["motion"], other["motion"])
+
+
+@pytest.mark.parametrize("num_processes", [2, 4])
+def test_processes_together_read_the_global_batch(num_processes, vivid):
+    whole = first_batches(vivid, 4)
+    parts = [
+        first_batches(vivid, 4, process=process, num_processes=num_processes) for process in range(num_processes)
+    ]
+    for step, batch in enumerate(whole):
+        shared = [part[step] for part in parts]
+        assert_equal(batch, {name: np.concatenate([rows[name] for rows in shared]) for name in batch})
+
+
+def test_the_number_of_threads_changes_nothing(vivid):
+    for ours, theirs in zip(first_batches(vivid, 6), first_batches(with_settings(vivid, num_threads=4), 6), strict=True):
+        assert_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("num_steps", [1, 3])  # in the middle and after the end of an epoch
+def test_an_iterator_continues_exactly_where_its_state_was_taken(num_steps, vivid):
+    batches = vivid.train_batches(seed=SEED)
+    for _ in range(num_steps):
+        next(batches)
+    state = json.loads(json.dumps(batches.get_state()))
+    expected = [next(batches) for _ in range(4)]
+    resumed = with_settings(vivid, num_threads=2).train_batches(seed=SEED)
+    resumed.set_state(state)
+    for batch in expected:
+        assert_equal(next(resumed), batch)
+
+
+def test_every_motion_comes_once_an_epoch_in_a_new_order(data):
+    whole = with_settings(data, batch_size=5)
+    assert whole.steps_per_epoch == 2
+    batches = first_batches(whole, 6)
+    epochs = [keys_of(whole, batches[step]) + keys_of(whole, batches[step + 1]) for step in (0, 2, 4)]
+    expected = sorted(data.packed.keys[index] for index in data.split("train"))
+    assert [sorted(epoch) for epoch in epochs] == [expected] * 3
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+def test_an_epoch_leaves_out_what_fills_no_batch(data):
+    assert data.steps_per_epoch == 2  # ten motions in batches of four
+    first, second, third = first_batches(data, 3)
+    assert len(set(keys_of(data, first) + keys_of(data, second))) == 8
+    assert len(set(keys_of(data, third))) == 4
+
+
+def test_shapes_and_types_are_those_of_the_sample_batch(vivid):
+    sample = vivid.sample_batch()
+    for batch in first_batches(vivid, 3):
+        assert {name: (v.shape, v.dtype) for name, v in batch.items()} == {
+            name: (v.shape, v.dtype) for name, v in sample.items()
+        }
+    assert sample["motion"].shape == (BATCH_SIZE, NUM_FRAMES, 5, 3)
+    assert sample["motion"].dtype == np.float32
+    assert sample["token_ids"].dtype == np.int32
+
+
+def test_masks_mark_a_beginning_and_zeros_follow(vivid):
+    for batch in first_batches(vivid, 5):
+        lengths = batch["motion_mask"].sum(axis=1)
+        assert lengths.min() >= 1
+        np.testing.assert_array_equal(batch["motion_mask"], np.arange(NUM_FRAMES) < lengths[:, None])
+        assert not batch["motion"][~batch["motion_mask"]].any()
+        assert not batch["token_ids"][~batch["token_mask"]].any()
+        assert batch["example_mask"].all()
+
+
+def test_a_motion_comes_with_one_of_its_own_captions(data):
+    texts = {index: data.packed.captions[index] for index in data.split("train")}
+    seen = {}
+    for batch in first_batches(data, 24):
+        for row, key in enumerate(keys_of(data, batch)):
+            index = data.packed.keys.index(key)
+            ids, _ = data.tokenizer(list(texts[index]), num_tokens=batch["token_ids"].shape[1])
+            (place,) = np.flatnonzero((ids == batch["token_ids"][row]).all(axis=1))
+            seen.setdefault(index, set()).add(int(place))
+    assert {index: len(places) for index, places in seen.items()} == {index: len(own) for index, own in texts.items()}
+
+
+def test_mirrored_motions_have_mirrored_captions(data):
+    plain = first_batches(data, 4)
+    mirrored = first_batches(with_settings(data, augmentation=Augmentation(mirror_rate=1.0)), 4)
+    for before, after in zip(plain, mirrored, strict=True):
+        for row, mask in enumerate(before["motion_mask"]):
+            expected = mirror(before["motion"][row], data.packed.skeleton)[mask]
+            np.testing.assert_allclose(after["motion"][row][mask], expected, atol=1e-6)
+    left, right = (data.tokenizer([side])[0][0, 1] for side in ("left", "right"))
+    swapped = np.array([batch["token_ids"] for batch in plain])
+    swapped = np.where(swapped == left, right, np.where(swapped == right, left, swapped))
+    np.testing.assert_array_equal(swapped, [batch["token_ids"] for batch in mirrored])
+    assert (swapped == left).any()
+    assert (swapped == right).any()
+
+
+# Preparing one motion
+
+
+@pytest.fixture(scope="module")
+def line(make_motion):
+    """Builds positions whose frame number can be read off the root's x."""
+
+    def build(num_frames):
+        positions = np.zeros((num_frames, 5, 3), np.float32)
+        positions[:, :, 0] = np.arange(num_frames)[:, None]
+        return positions
+
+    return build
+
+
+@settings(max_examples=40, deadline=None)
+@given(num_frames=st.integers(1, 40), seed=st.integers(0, 1000))
+def test_a_random_crop_lies_within_the_motion_and_is_as_long_as_can_be(num_frames, seed, line, skeleton):
+    settings = MotionText(num_frames=NUM_FRAMES, centre="none")
+    window = settings.prepare(line(num_frames), skeleton, rng=np.random.default_rng(seed))[:, 0, 0]
+    assert len(window) == min(NUM_FRAMES, num_frames)
+    assert np.all(np.diff(window) == 1)
+    assert 0 <= window[0] <= window[-1] <= num_frames - 1
+
+
+def test_random_crops_reach_both_ends(line, skeleton):
+    settings, rng = MotionText(num_frames=NUM_FRAMES, centre="none"), np.random.default_rng(0)
+    starts = {int(settings.prepare(line(11), skeleton, rng=rng)[0, 0, 0]) for _ in range(100)}
+    assert starts == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(("num_frames", "first", "last"), [(3, 0, 2), (8, 0, 7), (12, 2, 9), (13, 2, 9)])
+def test_without_a_generator_the_crop_is_the_centre(num_frames, first, last, line, skeleton):
+    window = MotionText(num_frames=NUM_FRAMES, centre="none").prepare(line(num_frames), skeleton)[:, 0, 0]
+    assert (window[0], window[-1]) == (first, last)
+
+
+@settings(max_examples=60, deadline=None)
+@given(num_frames=st.integers(1, 60), rate=st.floats(0.5, 2.0), seed=st.integers(0, 99))
+def test_a_change_of_speed_fills_the_frames_when_the_motion_is_long_enough(num_frames, rate, seed, line, skeleton):
+    settings = MotionText(num_frames=NUM_FRAMES, centre="none")
+    rng = np.random.default_rng(seed)
+    window = settings.prepare(line(num_frames), skeleton, change=Change(rate=rate), rng=rng)[:, 0, 0]
+    assert 1 <= len(window) <= NUM_FRAMES
+    if num_frames >= np.ceil(NUM_FRAMES * rate):
+        assert len(window) == NUM_FRAMES
+    steps = np.diff(window)[:-1]
+    np.testing.assert_allclose(steps[window[1:-1] < window.max() - rate], rate, atol=1e-4)
+    assert 0 <= window[0] <= window[-1] <= num_frames - 1
+
+
+def test_centring_turning_mirroring_and_scaling_come_in_this_order(motions, skeleton):
+    positions, change = motions[0].positions, Change(mirrors=True, yaw=0.5)
+    ours = MotionText(num_frames=NUM_FRAMES, scale=10.0, face_forward=True).prepare(positions, skeleton, change=change)
+    placed = MotionText(num_frames=NUM_FRAMES, face_forward=True).prepare(positions, skeleton)
+    assert not placed[0, 0].any()
+    across = placed[0, 1] - placed[0, 2]
+    assert across[2] == pytest.approx(0, abs=1e-5)
+    assert across[0] > 0
+    np.testing.assert_allclose(ours, 10 * turn(mirror(placed, skeleton), 0.5), atol=1e-4)
+
+
+# Evaluation
+
+
+def test_evaluation_covers_a_split_in_order_and_fills_the_last_batch(data):
+    batches = list(data.eval_batches("test"))
+    assert [batch["example_mask"].tolist() for batch in batches] == [[True] * 4, [True, False, False, False]]
+    rows = [row for batch in batches for row in batch["motion"][batch["example_mask"]]]
+    for index, row in zip(data.split("test"), rows, strict=True):
+        expected = data.settings.prepare(data.packed.motion(index), data.packed.skeleton)
+        np.testing.assert_array_equal(row[: len(expected)], expected)
+        assert not row[len(expected) :].any()
+    filled = batches[1]
+    assert not filled["motion"][1:].any()
+    assert not filled["motion_mask"][1:].any()
+
+
+def test_evaluation_is_not_augmented_and_takes_the_first_caption(data, vivid):
+    for ours, theirs in zip(data.eval_batches("train"), vivid.eval_batches("train"), strict=True):
+        assert_equal(ours, theirs)
+    ids = np.concatenate([batch["token_ids"][batch["example_mask"]] for batch in data.eval_batches("train")])
+    texts = [data.packed.captions[index][0] for index in data.split("train")]
+    np.testing.assert_array_equal(ids, data.tokenizer(texts, num_tokens=ids.shape[1])[0])
+
+
+def test_a_gallery_holds_each_caption_once_and_knows_all_its_motions(data):
+    gallery = data.gallery("train")
+    assert gallery.indices == tuple(data.split("train"))
+    assert len(set(gallery.captions)) == len(gallery.captions) == gallery.relevant.shape[1] == 7
+    for row, index in enumerate(gallery.indices):
+        own = {gallery.captions[column] for column in np.flatnonzero(gallery.relevant[row])}
+        assert own == set(data.packed.captions[index])
+    shared = gallery.captions.index("a person runs")
+    assert gallery.relevant[:, shared].sum() == 4  # two motions with two captions each, two with this one alone
+    assert gallery.captions[:2] == ("a person walks left", "a person runs")
+
+
+def test_a_small_split_has_a_gallery_of_its_own(data):
+    gallery = data.gallery("val")
+    assert gallery.relevant.shape == (3, 4)
+    assert [data.packed.keys[index] for index in gallery.indices] == ["val_0", "val_1", "val_2"]
+
+
+# Opening
+
+
+def test_the_tokenizer_knows_the_words_of_the_training_captions_only(make_motion, tmp_path, cache):
+    motions = [
+        make_motion("a", captions=("known",), tags={"split": "train"}),
+        make_motion("b", captions=("unseen",), tags={"split": "test"}),
+    ]
+    write_motion_folder(motions, tmp_path / "motions")
+    del cache
+    data = MotionText(source=MotionFolder(), root=str(tmp_path / "motions"), fps=10.0).open(tmp_path / "assets")
+    ids, _ = data.tokenizer(["known unseen"])
+    assert ids[0, 2] == 1 != ids[0, 1]
+
+
+def test_a_run_keeps_the_tokenizer_and_the_skeleton_it_began_with(settings, data, motions, tmp_path):
+    assets = tmp_path / "assets"
+    first = settings.open(assets)
+    assert settings.saved_skeleton(assets) == data.packed.skeleton
+    write_motion_folder([dataclasses.replace(m, captions=("other words",)) for m in motions], tmp_path / "other")
+    again = dataclasses.replace(settings, root=str(tmp_path / "other")).open(assets)
+    assert again.tokenizer.vocab_size == first.tokenizer.vocab_size
+    assert settings.saved_tokenizer(assets).vocab_size == first.tokenizer.vocab_size
+
+
+def test_another_skeleton_than_the_runs_is_refused(settings, motions, tmp_path):
+    settings.open(tmp_path / "assets")
+    skeleton = motions[0].skeleton
+    renamed = Skeleton(joint_names=(*skeleton.joint_names[:-1], "Nose"), parents=skeleton.parents)
+    write_motion_folder([dataclasses.replace(motion, skeleton=renamed) for motion in motions], tmp_path / "other")
+    with pytest.raises(DataError, match=r"data.root: .*other has another skeleton than the run was trained on"):
+        dataclasses.replace(settings, root=str(tmp_path / "other")).open(tmp_path / "assets")
+
+
+@pytest.mark.parametrize("content", [None, "{", "{}", "[]", '{"joint_names": 3, "parents": []}'])
+def test_a_run_without_its_skeleton_is_incomplete(content, settings, tmp_path):
+    if content is not None:
+        (tmp_path / "skeleton.json").write_text(content)
+    with pytest.raises(DataError, match=r"skeleton.json: cannot be read .*; the run is incomplete"):
+        settings.saved_skeleton(tmp_path)
+
+
+def test_a_batch_larger_than_the_training_split_is_refused(data):
+    large = with_settings(data, batch_size=11)
+    message = "data.batch_size is 11, but the training split has 10 motions; set it to 10 or less"
+    with pytest.raises(ConfigError, match=message):
+        _ = large.steps_per_epoch
+    with pytest.raises(ConfigError, match=message):
+        large.train_batches(seed=0)
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(data):
+    with pytest.raises(ConfigError, match="data.batch_size is 4, which 3 processes cannot share equally"):
+        data.train_batches(seed=0, process=0, num_processes=3)
+
+
+@pytest.mark.parametrize("read", ["split", "gallery", "eval_batches"])
+def test_an_unknown_split_is_refused_with_those_there_are(read, data):
+    with pytest.raises(ConfigError, match=r"there is no 'dev' in the data; choose among train \(10\), val \(3\), test"):
+        list(getattr(data, read)("dev"))
+
+
+def test_an_empty_split_is_absent(settings, tmp_path):
+    data = dataclasses.replace(settings, split=HashSplit(num_buckets=2, test=(0,))).open(tmp_path / "assets")
+    assert data.has_split("train")
+    assert data.has_split("test")
+    assert not data.has_split("val")
+    with pytest.raises(ConfigError, match=r"there is no 'val' in the data; choose among train \(\d+\), test \(\d+\)$"):
+        data.split("val")
+
+
+@pytest.mark.parametrize("name", ["fps", "num_frames", "scale", "max_tokens", "batch_size", "num_threads"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_numbers_out_of_range_are_refused(name, value):
+    with pytest.raises(ConfigError, match=f"data.{name} is {value}; give a value above zero"):
+        MotionText(**{name: value})

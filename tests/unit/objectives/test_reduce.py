@@ -1,0 +1,39 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxmm.objectives.reduce import masked_mean
+
+rows = st.lists(st.tuples(st.floats(-1e3, 1e3, width=32), st.booleans()), min_size=1, max_size=6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(rows)
+def test_it_is_the_mean_of_the_valid_values_only(rows):
+    values, mask = (np.array(column) for column in zip(*rows, strict=True))
+    hidden = np.where(mask, values, np.nan).astype(np.float32)
+    expected = values[mask].mean() if mask.any() else 0.0
+    assert float(masked_mean(jnp.asarray(hidden), jnp.asarray(mask))) == pytest.approx(expected, rel=1e-4, abs=1e-3)
+
+
+@pytest.mark.parametrize("behind", [float("nan"), float("inf"), 1e38])
+def test_what_stands_behind_the_mask_reaches_no_gradient(behind):
+    mask = jnp.array([True, False, True])
+    gradient = jax.grad(lambda values: masked_mean(values, mask))(jnp.array([1.0, behind, 3.0]))
+    assert gradient.tolist() == [0.5, 0.0, 0.5]
+
+
+def test_values_of_any_shape_are_averaged_as_one():
+    values = jnp.arange(6.0).reshape(2, 3)
+    assert float(masked_mean(values, values > 2)) == 4.0
+    assert float(masked_mean(jnp.float32(3), jnp.bool_(True))) == 3.0
+
+
+def test_without_a_valid_value_mean_and_gradient_are_zero():
+    mask = jnp.zeros(2, bool)
+    value, gradient = jax.value_and_grad(lambda values: masked_mean(values, mask))(jnp.array([1.0, jnp.nan]))
+    assert float(value) == 0.0
+    assert gradient.tolist() == [0.0, 0.0]
