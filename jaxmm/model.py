@@ -83,6 +83,24 @@ class Model:
         skeleton: Names and parents of the joints that the run was trained on.
         run: The run's folder.
         digest: SHA-256 of the parameters and collections.
+
+    Example:
+        >>> import tempfile
+        >>> from jaxmm import DanceTextTask, Freeze, HashSplit, MotionFolder, Skeleton, TransformerText
+        >>> from jaxmm.data.folder import write_motion_folder
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> still = Motion(key="still", positions=np.zeros((4, 1, 3), np.float32), fps=20.0,
+        ...                skeleton=Skeleton(joint_names=("Hips",), parents=(-1,)), captions=("a person stands",))
+        >>> _ = write_motion_folder([still], folder / "data")
+        >>> text = TransformerText(vocab_size=20, dim=8, num_layers=1, num_heads=2, feedforward_dim=8)
+        >>> experiment = Experiment(
+        ...     task=DanceTextTask(text=text, freeze=Freeze("nothing")),
+        ...     data=MotionText(source=MotionFolder(), root=str(folder / "data"), split=HashSplit(), batch_size=1))
+        >>> data = experiment.data.open(folder / ASSETS_FOLDER)
+        >>> params, collections = experiment.task.init_variables(jax.random.key(0), data.sample_batch())
+        >>> model = Model(folder, experiment, params, collections, step=0)
+        >>> model.retrieve("a person stands", model.index("train"), k=1)[0].name
+        'still'
     """
 
     def __init__(self, run: Path, experiment: Experiment, params: Params, collections: Collections, step: int) -> None:

@@ -46,6 +46,9 @@ class Group:
         pattern: Regular expression searched in paths such as `text/head/out/kernel`; the first group to match wins.
         lr_scale: Multiplies the peak learning rate; None freezes the group.
 
+    Raises:
+        ConfigError: If the pattern is no regular expression.
+
     Example:
         >>> Group(pattern="^text/", lr_scale=0.1).lr_scale
         0.1
@@ -53,6 +56,12 @@ class Group:
 
     pattern: str
     lr_scale: float | None = 1.0
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise ConfigError(f"optimizer.groups: {self.pattern!r} is no regular expression ({error})") from error
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,13 @@
 """What every test runs under: runtime shape checks, strict promotion, eight devices, no network."""
 
 import os
+import tempfile
 from pathlib import Path
 
 # Read when transformers and huggingface_hub are first imported, so set before anything else.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["JAXMM_CACHE"] = tempfile.mkdtemp(prefix="jaxmm-tests-")
 
 import jax
 import pytest

@@ -38,8 +38,8 @@ def get_config() -> Experiment:
         data=MotionText(
             source=MotionFolder(),
             split=HashSplit(num_buckets=10, test=(0,)),
-            fps=20.0,
-            num_frames=60,
+            fps=10.0,
+            num_frames=30,
             augmentation=Augmentation(mirror_rate=0.5),
             tokenizer=MINILM,
         ),

@@ -35,7 +35,7 @@ def meshes():
 
 
 def example_batch(num_examples=BATCH):
-    """Motions of several lengths and sizes, so that parts of the batch have unlike statistics; the last rows may fill up."""
+    """Motions of several lengths and sizes, so that parts have unlike statistics; the last rows may only fill up."""
     generator = np.random.default_rng(0)
     motion = generator.normal(size=(BATCH, FRAMES, JOINTS, 3)) * np.linspace(0.2, 3, BATCH)[:, None, None, None]
     motion_lengths, text_lengths = generator.integers(1, FRAMES + 1, BATCH), generator.integers(1, TOKENS + 1, BATCH)

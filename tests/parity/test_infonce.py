@@ -74,7 +74,9 @@ def test_each_value_is_the_mean_of_both_cross_entropies_of_its_pair():
     a, b = unit_pair(9, seed=1, alike=0.5)
     logits = torch.tensor(np.array(a)) @ torch.tensor(np.array(b)).T / 0.2
     labels = torch.arange(9)
-    expected = (F.cross_entropy(logits, labels, reduction="none") + F.cross_entropy(logits.T, labels, reduction="none")) / 2
+    expected = (
+        F.cross_entropy(logits, labels, reduction="none") + F.cross_entropy(logits.T, labels, reduction="none")
+    ) / 2
     np.testing.assert_allclose(our_loss(a, b, temperature=0.2), expected.numpy(), rtol=0, atol=TOLERANCE)
 
 

@@ -102,9 +102,7 @@ def our_trajectory(params, settings, frozen=frozenset()):
 def assert_relatively_close(ours, theirs, tolerance):
     """Compares tensor by tensor, relative to the largest number of each."""
     assert jax.tree.structure(ours) == jax.tree.structure(theirs)
-    for (path, leaf), reference in zip(
-        jax.tree_util.tree_leaves_with_path(ours), jax.tree.leaves(theirs), strict=True
-    ):
+    for (path, leaf), reference in zip(jax.tree_util.tree_leaves_with_path(ours), jax.tree.leaves(theirs), strict=True):
         scale = float(np.abs(reference).max())
         np.testing.assert_allclose(leaf / scale, reference / scale, rtol=0, atol=tolerance, err_msg=str(path))
 

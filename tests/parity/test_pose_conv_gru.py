@@ -123,9 +123,7 @@ def largest_difference(ours, theirs):
 
 def assert_trees_close(ours, theirs, tolerance):
     assert jax.tree.structure(ours) == jax.tree.structure(theirs)
-    for (path, leaf), reference in zip(
-        jax.tree_util.tree_leaves_with_path(ours), jax.tree.leaves(theirs), strict=True
-    ):
+    for (path, leaf), reference in zip(jax.tree_util.tree_leaves_with_path(ours), jax.tree.leaves(theirs), strict=True):
         np.testing.assert_allclose(leaf, reference, rtol=0, atol=tolerance, err_msg=jax.tree_util.keystr(path))
 
 
@@ -245,9 +243,7 @@ def test_parameter_counts_are_torch_less_the_redundant_gate_biases(fresh):
 def test_fresh_weights_spread_as_torch_spreads_them(fresh):
     torch.manual_seed(2)
     theirs, ours = our_params(dict(DanceEncoder().named_parameters())), fresh
-    for (path, leaf), reference in zip(
-        jax.tree_util.tree_leaves_with_path(ours), jax.tree.leaves(theirs), strict=True
-    ):
+    for (path, leaf), reference in zip(jax.tree_util.tree_leaves_with_path(ours), jax.tree.leaves(theirs), strict=True):
         name = jax.tree_util.keystr(path, simple=True, separator="/")
         if "gru" in name and name.endswith("/bias"):
             continue  # one uniform bias where torch adds two

@@ -1,0 +1,163 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxmm.encoders.heads import ProjectionHead
+from jaxmm.errors import ConfigError
+from jaxmm.objectives.contrastive import symmetric_infonce
+from jaxmm.optim import Horizon, path_name
+from jaxmm.tasks.dance_text import DanceTextTask
+from jaxmm.weights import Freeze
+
+ROWS = 4
+HORIZON = Horizon(epochs=2, steps_per_epoch=3)
+
+
+@pytest.fixture(scope="module")
+def state(task, batch):
+    return jax.jit(task.init, static_argnums=2)(jax.random.key(0), batch, HORIZON)
+
+
+@pytest.fixture(scope="module")
+def gradients(task, state):
+    """Per-example losses and the gradients of their sum, in training."""
+
+    def total(params, batch):
+        losses, aux = task.loss(params, state.collections, batch, jax.random.key(1), train=True)
+        return losses.sum(), (losses, aux)
+
+    return jax.jit(jax.value_and_grad(total, has_aux=True))
+
+
+@pytest.fixture(scope="module")
+def embed(task, state):
+    return jax.jit(
+        lambda batch: (
+            task.embed_motion(state.params, state.collections, batch),
+            task.embed_text(state.params, state.collections, batch),
+        )
+    )
+
+
+def test_both_towers_end_in_unit_vectors_of_one_width(embed, batch):
+    for embeddings in embed(batch):
+        assert embeddings.shape == (ROWS, 8)
+        np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1.0, atol=1e-5)
+
+
+def test_padding_changes_no_embedding(embed, batch):
+    junk = {
+        **batch,
+        "motion": jnp.where(batch["motion_mask"][:, :, None, None], batch["motion"], 7.0),
+        "token_ids": jnp.where(batch["token_mask"], batch["token_ids"], 5),
+    }
+    for plain, padded in zip(embed(batch), embed(junk), strict=True):
+        np.testing.assert_allclose(padded, plain, atol=1e-5)
+
+
+def test_the_evaluation_loss_is_infonce_of_the_embeddings(task, state, embed, batch):
+    scores = jax.jit(task.eval_step)(state, batch)
+    expected = symmetric_infonce(*embed(batch), temperature=0.07).mean()
+    assert float(scores["loss"]) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_rows_that_fill_a_batch_change_neither_losses_gradients_nor_statistics(gradients, state, batch):
+    mask = jnp.array([True, True, False, True])
+    rng = np.random.default_rng(5)
+    filler = {
+        "motion": rng.normal(scale=9, size=batch["motion"].shape[1:]).astype(np.float32),
+        "motion_mask": np.zeros(8, bool),
+        "token_ids": rng.integers(1, 64, size=6).astype(np.int32),
+        "token_mask": np.ones(6, bool),
+    }
+    one = {**batch, "example_mask": mask}
+    other = {**one, **{name: one[name].at[2].set(values) for name, values in filler.items()}}
+    (_, (losses, (stats, _))), grads = gradients(state.params, one)
+    (_, (other_losses, (other_stats, _))), other_grads = gradients(state.params, other)
+    assert float(losses[2]) == float(other_losses[2]) == 0.0
+    np.testing.assert_allclose(losses, other_losses, atol=1e-5)
+    for ours, theirs in ((grads, other_grads), (stats, other_stats)):
+        for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def test_every_parameter_of_both_towers_learns(gradients, state, batch):
+    _, grads = gradients(state.params, batch)
+    still = [path_name(path) for path, g in jax.tree_util.tree_leaves_with_path(grads) if not np.asarray(g).any()]
+    # The key's bias shifts all attention scores of a query alike, and rounding may leave it exactly zero.
+    assert [name for name in still if "key" not in name] == []
+
+
+def test_training_updates_batch_statistics_and_evaluation_does_not(task, state, batch):
+    for train, changes in ((True, True), (False, False)):
+        _, (collections, _) = jax.jit(task.loss, static_argnames="train")(
+            state.params, state.collections, batch, jax.random.key(0), train=train
+        )
+        pairs = zip(jax.tree.leaves(collections), jax.tree.leaves(state.collections), strict=True)
+        assert any(not np.array_equal(a, b) for a, b in pairs) == changes
+
+
+def test_a_few_steps_learn_the_pairs_of_a_batch(task, state, batch):
+    task = dataclasses.replace(task, optimizer=dataclasses.replace(task.optimizer, lr=0.03, end_lr=0.03))
+    step, losses = jax.jit(task.train_step), []
+    for _ in range(25):
+        state, metrics = step(state, batch)
+        losses.append(float(metrics["loss"]))
+    assert losses[-1] < 0.3 * losses[0]
+
+
+@pytest.mark.parametrize(
+    ("freeze", "moving"),
+    [
+        (Freeze("everything"), set()),
+        (Freeze.last_tensors(2), {"layer_0/feedforward_norm/scale", "layer_0/feedforward_norm/bias"}),
+    ],
+)
+def test_a_frozen_backbone_stays_bit_equal_and_the_rest_moves(freeze, moving, task, state, batch):
+    task = dataclasses.replace(task, freeze=freeze)
+    fresh = dataclasses.replace(state, opt_state=task.transform(state.params, HORIZON).init(state.params))
+    after, _ = jax.jit(task.train_step)(fresh, batch)
+    before = jax.tree_util.tree_leaves_with_path(state.params)
+    changed = {
+        path_name(path)
+        for (path, old), new in zip(before, jax.tree.leaves(after.params), strict=True)
+        if not np.array_equal(old, new)
+    }
+    backbone = {name.removeprefix("text/backbone/") for name in changed if name.startswith("text/backbone/")}
+    assert backbone == moving
+    assert {"text/head/out/kernel", "motion/head/out/kernel"} <= changed
+
+
+def test_nothing_is_pretrained_without_a_checkpoint(task, state):
+    assert task.load_pretrained(state.params) is state.params
+
+
+def test_by_default_the_text_tower_learns_at_a_tenth_of_the_rate():
+    groups = DanceTextTask().optimizer.groups
+    assert [(group.pattern, group.lr_scale) for group in groups] == [("^text/", 0.1), ("^motion/", 1.0)]
+    assert DanceTextTask().freeze == Freeze.last_tensors(4)
+    assert DanceTextTask().temperature == 0.07
+
+
+@pytest.mark.parametrize("temperature", [0.0, -0.1])
+def test_a_temperature_that_is_not_positive_is_refused(temperature):
+    with pytest.raises(ConfigError, match=f"task.temperature is {temperature}; give a value above zero"):
+        DanceTextTask(temperature=temperature)
+
+
+def test_towers_of_different_widths_are_refused():
+    with pytest.raises(ConfigError, match=r"motion.embedding_dim is 256 and task.text_head.embedding_dim 8; make them"):
+        DanceTextTask(text_head=ProjectionHead(embedding_dim=8))
+
+
+def test_data_that_the_backbone_cannot_take_are_refused(task, data):
+    task.check_data(data)
+    few = dataclasses.replace(task, text=task.text.clone(vocab_size=9))
+    with pytest.raises(ConfigError, match=r"the tokenizer has \d+ tokens, but task.text.vocab_size is 9; take data.token"):
+        few.check_data(data)
+    short = dataclasses.replace(task, text=task.text.clone(max_positions=11))
+    with pytest.raises(ConfigError, match=r"data.max_tokens is 12, but task.text.max_positions is 11; set data.max_tok"):
+        short.check_data(data)

@@ -1,0 +1,143 @@
+import itertools
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from jaxmm.errors import ConfigError
+from jaxmm.optim import Horizon
+from jaxmm.train.loop import Loop, fit
+from jaxmm.train.step import make_mesh, replicated
+
+STEPS_PER_EPOCH = 3
+
+
+class Calls:
+    """Records what the loop asks for, and when."""
+
+    def __init__(self):
+        self.evaluated, self.saved, self.reported = [], [], []
+
+    def evaluate(self, state):
+        self.evaluated.append(int(state.step))
+        return {"val/recall": int(state.step) / 10}
+
+    def save(self, state, scores):
+        self.saved.append((int(state.step), dict(scores)))
+
+    def report(self, step, values):
+        self.reported.append((step, dict(values)))
+
+    def trained(self):
+        return [step for step, values in self.reported if "train/loss" in values]
+
+
+@pytest.fixture
+def train(line_task, make_line_batch):
+    """Runs the loop from the start, or from a state, and returns the calls and the last state."""
+    mesh = make_mesh(1)
+
+    def run(loop, *, state=None, evaluates=True):
+        horizon = Horizon(epochs=loop.epochs, steps_per_epoch=STEPS_PER_EPOCH)
+        if state is None:
+            state = line_task.init(jax.random.key(0), make_line_batch(0), horizon)
+        state = jax.device_put(state, replicated(mesh))
+        batches = (make_line_batch(step) for step in itertools.count(int(state.step)))
+        calls = Calls()
+        evaluate = calls.evaluate if evaluates else None
+        state = fit(line_task, loop, state, batches, mesh, evaluate=evaluate, save=calls.save, report=calls.report)
+        return calls, state
+
+    return run
+
+
+def test_a_run_ends_after_its_last_epoch(train):
+    _, state = train(Loop(epochs=4, log_every=5))
+    assert int(state.step) == 12 == int(state.collections["line"]["seen"])
+
+
+@pytest.mark.parametrize(
+    ("evaluate_every", "save_every", "evaluated", "saved"),
+    [
+        (1, 1, [3, 6, 9, 12, 15], [3, 6, 9, 12, 15]),
+        (2, 2, [6, 12, 15], [6, 12, 15]),
+        (2, 4, [6, 12, 15], [12, 15]),
+        (9, 9, [15], [15]),
+        (0, 3, [], [9, 15]),
+    ],
+)
+def test_evaluation_and_saving_come_at_their_epochs_and_at_the_end(evaluate_every, save_every, evaluated, saved, train):
+    calls, _ = train(Loop(epochs=5, evaluate_every=evaluate_every, save_every=save_every))
+    assert calls.evaluated == evaluated
+    assert [step for step, _ in calls.saved] == saved
+    assert [step for step, values in calls.reported if "val/recall" in values] == evaluated
+
+
+def test_without_a_validation_split_nothing_is_evaluated(train):
+    calls, _ = train(Loop(epochs=2, evaluate_every=1, save_every=1), evaluates=False)
+    assert [scores for _, scores in calls.saved] == [{}, {}]
+
+
+def test_a_checkpoint_is_saved_with_the_latest_scores_even_those_of_its_own_step(train):
+    calls, _ = train(Loop(epochs=4, evaluate_every=2, save_every=1))
+    scores = [scores.get("val/recall") for _, scores in calls.saved]
+    assert scores == [None, 0.6, 0.6, 1.2]
+
+
+def test_scalars_are_reported_every_so_many_steps_with_the_values_of_their_step(train):
+    often, _ = train(Loop(epochs=4, log_every=1))
+    seldom, _ = train(Loop(epochs=4, log_every=5))
+    assert often.trained() == list(range(1, 13))
+    assert seldom.trained() == [5, 10]
+    losses = {step: values["train/loss"] for step, values in often.reported if "train/loss" in values}
+    for step, values in seldom.reported:
+        if "train/loss" in values:
+            assert values["train/loss"] == losses[step]
+            assert values["train/grad_norm"] >= 0
+            assert values["train/steps_per_second"] > 0
+
+
+def test_reports_come_in_the_order_of_steps_and_hold_plain_numbers(train):
+    calls, _ = train(Loop(epochs=4, log_every=1, evaluate_every=1))
+    steps = [step for step, _ in calls.reported]
+    assert steps == sorted(steps)
+    assert all(type(value) is float for _, values in calls.reported for value in values.values())
+    json.dumps(calls.reported)
+
+
+def test_a_run_continues_to_the_same_end(train, line_task, make_line_batch):
+    whole, expected = train(Loop(epochs=4, log_every=1, evaluate_every=1, save_every=1))
+    state = line_task.init(jax.random.key(0), make_line_batch(0), Horizon(epochs=4, steps_per_epoch=STEPS_PER_EPOCH))
+    step = jax.jit(line_task.train_step)
+    for number in range(7):
+        state, _ = step(state, make_line_batch(number))
+    calls, resumed = train(Loop(epochs=4, log_every=1, evaluate_every=1, save_every=1), state=state)
+    for ours, theirs in zip(jax.tree.leaves(resumed), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    assert calls.trained() == [8, 9, 10, 11, 12]
+    assert calls.saved == whole.saved[2:]
+
+
+def test_a_finished_run_does_nothing_more(train):
+    _, state = train(Loop(epochs=1))
+    calls, after = train(Loop(epochs=1), state=state)
+    assert int(after.step) == STEPS_PER_EPOCH
+    assert (calls.evaluated, calls.saved, calls.reported) == ([], [], [])
+
+
+@pytest.mark.parametrize("name", ["epochs", "log_every", "save_every", "keep"])
+def test_numbers_below_one_are_refused(name):
+    with pytest.raises(ConfigError, match=f"loop.{name} is 0; give 1 or more"):
+        Loop(**{name: 0})
+
+
+def test_a_negative_evaluation_period_is_refused():
+    with pytest.raises(ConfigError, match="loop.evaluate_every is -1; give 0 or more epochs"):
+        Loop(evaluate_every=-1)
+
+
+@pytest.mark.parametrize(("evaluate_every", "save_every"), [(0, 5), (2, 5), (5, 1)])
+def test_a_best_metric_needs_an_evaluation_for_every_checkpoint(evaluate_every, save_every):
+    with pytest.raises(ConfigError, match=r"loop.best_metric is 'val/x', so every checkpoint needs an evaluation; make"):
+        Loop(best_metric="val/x", evaluate_every=evaluate_every, save_every=save_every)
