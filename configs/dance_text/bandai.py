@@ -23,14 +23,7 @@ def get_config() -> Experiment:
     """Returns the experiment."""
     return Experiment(
         task=DanceTextTask(
-            text=TransformerText(
-                dim=384,
-                num_layers=6,
-                num_heads=12,
-                feedforward_dim=1536,
-                num_token_types=2,
-                dropout_after_attention=True,
-            ),
+            text=TransformerText.minilm(),
             text_weights=MINILM,
             pooling="mean",
             freeze=Freeze("everything"),

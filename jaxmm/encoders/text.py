@@ -56,6 +56,23 @@ class TransformerText(nn.Module):
     attention_dropout_rate: float = 0.1
     dropout_after_attention: bool = False
 
+    @classmethod
+    def minilm(cls) -> "TransformerText":
+        """Returns the architecture of sentence-transformers/all-MiniLM-L6-v2, a BERT of 6 layers of width 384.
+
+        Example:
+            >>> TransformerText.minilm().dim
+            384
+        """
+        return cls(
+            dim=384,
+            num_layers=6,
+            num_heads=12,
+            feedforward_dim=1536,
+            num_token_types=2,
+            dropout_after_attention=True,
+        )
+
     def setup(self) -> None:
         """Builds the embeddings and the layers."""
         if self.dim % self.num_heads:

@@ -132,7 +132,9 @@ def test_choosing_needs_a_checkpoint_that_is_there(run, tmp_path):
         checkpoints.choose("last")
     with Checkpoints(run) as checkpoints:
         assert checkpoints.choose("last") == checkpoints.choose("4") == 4
-        with pytest.raises(CheckpointError, match=r"the run keeps no best checkpoint; set loop.best_metric, or use last"):
+        with pytest.raises(
+            CheckpointError, match=r"the run keeps no best checkpoint; set loop.best_metric, or use last"
+        ):
             checkpoints.choose("best")
         for which in ("5", "-4", "newest", ""):
             with pytest.raises(CheckpointError, match=rf"no checkpoint '{which}'; choose last, best or one of \[4\]"):
@@ -145,7 +147,10 @@ def test_choosing_needs_a_checkpoint_that_is_there(run, tmp_path):
 @pytest.mark.parametrize(
     ("like", "message"),
     [
-        ({"width": 10}, r"params/motion/kernel is float32\[2000\], but the config asks for float32\[10\]; restore with"),
+        (
+            {"width": 10},
+            r"params/motion/kernel is float32\[2000\], but the config asks for float32\[10\]; restore with",
+        ),
         ({"dtype": np.float16}, r"\w+/motion/.* is float32\[3\], but the config asks for float16\[3\]"),
         ({"name": "weight"}, r"params/motion/kernel is float32\[2000\], but the config asks for nothing; restore with"),
     ],

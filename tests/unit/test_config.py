@@ -20,8 +20,7 @@ ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*/*.py"))
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner).map(tuple)
-    | st.dictionaries(st.text().filter(lambda name: name != "class"), inner),
+    lambda inner: st.lists(inner).map(tuple) | st.dictionaries(st.text().filter(lambda name: name != "class"), inner),
     max_leaves=10,
 )
 

@@ -80,7 +80,7 @@ def test_a_group_that_nothing_is_left_for_is_an_error(params):
 
 
 def test_a_pattern_that_is_no_regular_expression_is_an_error(params):
-    with pytest.raises(ConfigError, match=r"pattern '\['"):
+    with pytest.raises(ConfigError, match=r"'\['"):
         AdamW(groups=(Group(pattern="["),)).build(params, horizon=HORIZON)
 
 

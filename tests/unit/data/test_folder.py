@@ -104,7 +104,10 @@ def test_blank_lines_and_separators_within_a_caption_do_not_end_a_row(tmp_path):
     ("rows", "message"),
     [
         ("{", r"captions.jsonl:1: not JSON"),
-        ('{"key": "walk", "text": "a", "fps": 1}\nnull', r"captions.jsonl:2: expected an object with a 'key' that is text"),
+        (
+            '{"key": "walk", "text": "a", "fps": 1}\nnull',
+            r"captions.jsonl:2: expected an object with a 'key' that is text",
+        ),
         ("[" * 100_000, r"captions.jsonl:1: not JSON"),
         ("[]", r"captions.jsonl:1: expected an object with a 'key'"),
         ('{"key": 3}', r"captions.jsonl:1: expected an object with a 'key'"),
@@ -114,7 +117,10 @@ def test_blank_lines_and_separators_within_a_caption_do_not_end_a_row(tmp_path):
         ('{"key": "walk", "texts": ["a", " "]}', r":1: 'walk' needs 'text'"),
         ('{"key": "walk", "text": null}', r":1: 'walk' needs 'text'"),
         ("\n \n", r"captions.jsonl: holds no captions; write one JSON object a line"),
-        ('{"key": "a", "text": "b"}\n\n{"key": "a", "text": "c"}', r":3: the key 'a' repeats; give .* one 'texts' list"),
+        (
+            '{"key": "a", "text": "b"}\n\n{"key": "a", "text": "c"}',
+            r":3: the key 'a' repeats; give .* one 'texts' list",
+        ),
     ],
 )
 def test_captions_that_are_malformed_are_refused_with_their_line(rows, message, tmp_path):
@@ -130,7 +136,9 @@ def test_absent_or_binary_captions_are_refused(tmp_path):
         read(tmp_path)
 
 
-@pytest.mark.parametrize("fps", ["null", '"20"', "true", "[20]", "0", "-5", "NaN", "Infinity", "1e999", "1" + "0" * 400])
+@pytest.mark.parametrize(
+    "fps", ["null", '"20"', "true", "[20]", "0", "-5", "NaN", "Infinity", "1e999", "1" + "0" * 400]
+)
 def test_a_frame_rate_that_is_none_is_refused(fps, tmp_path):
     rows = f'{{"key": "walk", "text": "a", "fps": {fps}}}'
     with pytest.raises(DataError, match=r"walk.*fps"):
@@ -145,14 +153,18 @@ def test_keys_do_not_leave_the_folder(key, tmp_path):
         read(root)
 
 
-@pytest.mark.parametrize("key", ["run", "a\0b", "", "k" * 300, "d/" * 3000], ids=["other", "nul", "empty", "long", "deep"])
+@pytest.mark.parametrize(
+    "key", ["run", "a\0b", "", "k" * 300, "d/" * 3000], ids=["other", "nul", "empty", "long", "deep"]
+)
 def test_a_motion_without_its_file_is_refused(key, tmp_path):
     with pytest.raises(DataError, match=r"neither motions.npz nor .*; add the motion or drop its caption"):
         read(build(tmp_path, rows=[{**ROW, "key": key}]))
 
 
 def test_a_motion_that_the_archive_lacks_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"motions.npz: no array walk/joints, which captions.jsonl names; add it or drop"):
+    with pytest.raises(
+        DataError, match=r"motions.npz: no array walk/joints, which captions.jsonl names; add it or drop"
+    ):
         read(build(tmp_path, archive={"run/joints": JOINTS}))
 
 
@@ -171,9 +183,12 @@ def test_a_motion_that_the_archive_lacks_is_refused(tmp_path):
         ({"positions": JOINTS}, r"walk.npz: no array named joints; save it as np.savez\(path, joints=...\)"),
         ({"joints": JOINTS[:0]}, r"walk: positions have shape \(0, 2, 3\); expected \(time >= 1, 2, 3\)"),
         ({"joints": JOINTS[:, :1]}, r"walk: positions have shape \(4, 1, 3\); expected \(time >= 1, 2, 3\)"),
-        ({"joints": JOINTS[..., :2]}, r"walk: positions have shape \(4, 2, 2\)"),
-        ({"joints": np.where(JOINTS == JOINTS[2, 1, 0], np.nan, JOINTS)}, r"walk: frame 2 holds a value .* not finite"),
-        ({"joints": JOINTS, "root": np.full((4, 3), np.inf)}, r"walk: frame 0 holds a value that is not finite; repair"),
+        ({"joints": JOINTS[..., :2]}, r"walk.* shape \(4, 2, 2\)"),
+        ({"joints": np.where(JOINTS[2, 1, 0] == JOINTS, np.nan, JOINTS)}, r"walk: frame 2 holds a value .* not finite"),
+        (
+            {"joints": JOINTS, "root": np.full((4, 3), np.inf)},
+            r"walk: frame 0 holds a value that is not finite; repair",
+        ),
         ({"joints": JOINTS.astype(np.float64) * 1e300}, r"walk: frame 0 holds a value that is not finite"),
     ],
 )
@@ -235,7 +250,7 @@ def test_a_small_archive_that_inflates_beyond_the_bound_is_refused_before_inflat
     with zipfile.ZipFile(tmp_path / "walk.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("joints.npy", npy(header("(500000, 1, 3)"), bytes(6_000_000)))
     assert (tmp_path / "walk.npz").stat().st_size < 20_000
-    with pytest.raises(DataError, match="announces 6000000 bytes but holds 60000.., of at most 1000000"):
+    with pytest.raises(DataError, match=r"announces 6000000 bytes but holds 60000.., of at most 1000000"):
         read_motion_array(tmp_path / "walk.npz")
 
 

@@ -68,16 +68,16 @@ def test_the_same_seed_gives_the_same_batches_and_another_seed_others(vivid):
 @pytest.mark.parametrize("num_processes", [2, 4])
 def test_processes_together_read_the_global_batch(num_processes, vivid):
     whole = first_batches(vivid, 4)
-    parts = [
-        first_batches(vivid, 4, process=process, num_processes=num_processes) for process in range(num_processes)
-    ]
+    parts = [first_batches(vivid, 4, process=process, num_processes=num_processes) for process in range(num_processes)]
     for step, batch in enumerate(whole):
         shared = [part[step] for part in parts]
         assert_equal(batch, {name: np.concatenate([rows[name] for rows in shared]) for name in batch})
 
 
 def test_the_number_of_threads_changes_nothing(vivid):
-    for ours, theirs in zip(first_batches(vivid, 6), first_batches(with_settings(vivid, num_threads=4), 6), strict=True):
+    for ours, theirs in zip(
+        first_batches(vivid, 6), first_batches(with_settings(vivid, num_threads=4), 6), strict=True
+    ):
         assert_equal(ours, theirs)
 
 
@@ -315,7 +315,7 @@ def test_a_batch_larger_than_the_training_split_is_refused(data):
 
 
 def test_a_batch_that_processes_cannot_share_is_refused(data):
-    with pytest.raises(ConfigError, match="data.batch_size is 4, which 3 processes cannot share equally"):
+    with pytest.raises(ConfigError, match=r"data.batch_size is 4, which 3 processes cannot share equally"):
         data.train_batches(seed=0, process=0, num_processes=3)
 
 

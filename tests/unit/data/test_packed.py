@@ -117,7 +117,7 @@ def test_absent_and_empty_files_are_refused(name, damage, written):
     (written / name).unlink()
     if damage == "empty":
         (written / name).write_bytes(b"")
-    with pytest.raises(DataError, match="not a packed data set .*; delete the folder to have it packed anew"):
+    with pytest.raises(DataError, match=r"not a packed data set .*; delete the folder to have it packed anew"):
         open_packed(written)
 
 

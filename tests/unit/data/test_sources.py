@@ -60,7 +60,7 @@ def test_another_rate_or_changed_files_are_packed_anew(root, own_cache, motions)
 
 def test_a_failure_leaves_no_cache_behind(root, own_cache):
     (root / "motions.npz").write_bytes(b"no archive")
-    with pytest.raises(DataError, match="motions.npz: not a readable npz archive"):
+    with pytest.raises(DataError, match=r"motions.npz: not a readable npz archive"):
         packed_source(MotionFolder(), root, fps=10.0)
     assert packed_folders(own_cache) == set()
 
@@ -76,7 +76,9 @@ def test_a_root_is_needed_and_must_be_a_folder(source, tmp_path):
 
 
 def test_the_procedural_source_refuses_files(tmp_path):
-    with pytest.raises(DataError, match=f"data.root is {tmp_path}, but the procedural source reads no files; remove it"):
+    with pytest.raises(
+        DataError, match=f"data.root is {tmp_path}, but the procedural source reads no files; remove it"
+    ):
         ProceduralMotions().read(tmp_path)
 
 

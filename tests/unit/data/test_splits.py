@@ -9,7 +9,7 @@ from jaxmm.data.splits import FileSplit, HashSplit, TagSplit
 from jaxmm.errors import DataError
 
 KEYS = tuple(f"motion_{number}" for number in range(300))
-TAGS = dict.fromkeys(KEYS, {})
+TAGS = {key: {} for key in KEYS}
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_the_hash_split_is_md5_of_the_key():
 @given(st.sets(st.text(st.characters(exclude_categories=["Cs"]))))
 def test_more_recordings_move_none_of_the_others(more):
     split = HashSplit(num_buckets=4, test=(1,), val=(2,))
-    together = split.assign({**TAGS, **dict.fromkeys(more, {})})
+    together = split.assign({**TAGS, **{key: {} for key in more}})
     assert {key: together[key] for key in KEYS} == split.assign(TAGS)
 
 
@@ -50,7 +50,9 @@ def test_more_recordings_move_none_of_the_others(more):
     ],
 )
 def test_buckets_that_do_not_fit_are_refused(settings):
-    with pytest.raises(DataError, match="split: test .* must be different buckets among 0 to .* leave one for training"):
+    with pytest.raises(
+        DataError, match=r"split: test .* must be different buckets among 0 to .* leave one for training"
+    ):
         HashSplit(**settings)
 
 

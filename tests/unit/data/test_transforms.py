@@ -13,7 +13,20 @@ motions = arrays.arrays(np.float32, (3, 4, 3), elements=st.floats(-5, 5, width=3
 angles = st.floats(-7, 7)
 # Words that hold the letters of a side without naming one, and words that do name one.
 words = st.sampled_from(
-    ["leftover", "upright", "bright", "rightly", "cleft", "left", "Right", "RIGHT", "leftward", "right-handed", "and", "a"]
+    [
+        "leftover",
+        "upright",
+        "bright",
+        "rightly",
+        "cleft",
+        "left",
+        "Right",
+        "RIGHT",
+        "leftward",
+        "right-handed",
+        "and",
+        "a",
+    ]
 )
 
 

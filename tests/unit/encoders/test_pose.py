@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from jaxmm.encoders.pose import PoseConvGru
 
 BATCH, TIME, PADDING, JOINTS = 3, 6, 4, 3
-TINY = PoseConvGru(
-    conv_dims=(5, 4), hidden_dim=3, num_layers=2, dropout_rate=0.5, projection_dim=6, embedding_dim=4
-)
+TINY = PoseConvGru(conv_dims=(5, 4), hidden_dim=3, num_layers=2, dropout_rate=0.5, projection_dim=6, embedding_dim=4)
 
 
 @functools.cache

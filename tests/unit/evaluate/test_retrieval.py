@@ -83,7 +83,11 @@ def test_expectations_are_per_query():
         (np.zeros((2, 0)), np.zeros((2, 0), bool), "the gallery is empty; there is nothing to retrieve"),
         (np.array([[np.nan, 1.0]]), np.ones((1, 2), bool), "a similarity is not finite; .* the model diverged"),
         (np.array([[np.inf, 1.0]]), np.ones((1, 2), bool), "a similarity is not finite"),
-        (np.ones((2, 2)), np.eye(2, dtype=bool) & [[True], [False]], "query 1 has no answer in the gallery; leave it out"),
+        (
+            np.ones((2, 2)),
+            np.eye(2, dtype=bool) & [[True], [False]],
+            "query 1 has no answer in the gallery; leave it out",
+        ),
     ],
     ids=["empty", "nan", "inf", "unanswerable"],
 )

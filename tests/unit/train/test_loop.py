@@ -133,11 +133,13 @@ def test_numbers_below_one_are_refused(name):
 
 
 def test_a_negative_evaluation_period_is_refused():
-    with pytest.raises(ConfigError, match="loop.evaluate_every is -1; give 0 or more epochs"):
+    with pytest.raises(ConfigError, match=r"loop.evaluate_every is -1; give 0 or more epochs"):
         Loop(evaluate_every=-1)
 
 
 @pytest.mark.parametrize(("evaluate_every", "save_every"), [(0, 5), (2, 5), (5, 1)])
 def test_a_best_metric_needs_an_evaluation_for_every_checkpoint(evaluate_every, save_every):
-    with pytest.raises(ConfigError, match=r"loop.best_metric is 'val/x', so every checkpoint needs an evaluation; make"):
+    with pytest.raises(
+        ConfigError, match=r"loop.best_metric is 'val/x', so every checkpoint needs an evaluation; make"
+    ):
         Loop(best_metric="val/x", evaluate_every=evaluate_every, save_every=save_every)

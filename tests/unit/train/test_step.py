@@ -37,13 +37,13 @@ def test_more_devices_than_there_are_are_refused():
 
 
 def test_a_batch_that_devices_cannot_share_is_refused(make_line_batch):
-    with pytest.raises(ConfigError, match="data.batch_size is 5, which 2 devices cannot share equally; use a multiple"):
+    with pytest.raises(ConfigError, match=r"data.batch_size is 5, which 2 devices cannot share equally; use a multiple"):
         place_batch(make_line_batch(0, 5), make_mesh(2))
 
 
 def test_rows_of_all_processes_count(make_line_batch, monkeypatch):
     monkeypatch.setattr(jax, "process_count", lambda: 3)
-    with pytest.raises(ConfigError, match="data.batch_size is 9, which 2 devices cannot share equally"):
+    with pytest.raises(ConfigError, match=r"data.batch_size is 9, which 2 devices cannot share equally"):
         place_batch(make_line_batch(0, 3), make_mesh(2))
 
 
