@@ -13,7 +13,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
 from jaxmm.errors import CheckpointError
-from jaxmm.optim import Horizon, path_name
+from jaxmm.optim import path_name
 from jaxmm.state import TrainState
 from jaxmm.typing import Collections, Params
 
@@ -24,12 +24,13 @@ class Checkpoints:
     """The checkpoints of a run: the last ones, and the best by a metric.
 
     A checkpoint holds `model` (parameters and collections), `training` (the rest of the state), `data` (position of the
-    Grain iterator) and `digest` (step and SHA-256 of the state).
+    Grain iterator) and `digest` (step, SHA-256 of model and state, position).
 
     Args:
         run: The run's folder.
         keep: Number of newest checkpoints to keep, >= 1.
         best_metric: Name of the metric whose largest value marks the checkpoint to keep besides; None keeps none.
+        writable: Whether this process trains the run: it may save, and clears away what a killed save left.
 
     Example:
         >>> import tempfile
@@ -38,12 +39,13 @@ class Checkpoints:
         []
     """
 
-    def __init__(self, run: Path, *, keep: int = 1, best_metric: str | None = None) -> None:
+    def __init__(self, run: Path, *, keep: int = 1, best_metric: str | None = None, writable: bool = True) -> None:
         self._folder = (run / FOLDER).resolve()
         self._best_metric = best_metric
         kept: list[policies.PreservationPolicy] = [policies.LatestN(keep)]
-        if best_metric is not None:
-            kept.append(policies.BestN(get_metric_fn=lambda metrics: metrics[best_metric], n=1, reverse=False))
+        best_fn = None if best_metric is None else lambda metrics: metrics[best_metric]
+        if best_fn is not None:
+            kept.append(policies.BestN(get_metric_fn=best_fn, n=1, reverse=False))
         # Grain's handler has the methods of Orbax's base class, but not the class.
         handlers: dict[str, Any] = {
             "model": ocp.StandardCheckpointHandler(),
@@ -55,7 +57,11 @@ class Checkpoints:
             self._folder,
             item_handlers=handlers,
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=policies.AnyPreservationPolicy(kept), cleanup_tmp_directories=True
+                preservation_policy=policies.AnyPreservationPolicy(kept),
+                best_fn=best_fn,  # without it no metric is written, and another process could not tell the best
+                # Only the process that trains may clean up: to a reader, its unfinished checkpoint looks abandoned.
+                cleanup_tmp_directories=writable,
+                create=writable,
             ),
         )
 
@@ -78,7 +84,14 @@ class Checkpoints:
                 model=ocp.args.StandardSave(_model_of(state)),
                 training=ocp.args.StandardSave(_training_of(state)),
                 data=grain.checkpoint.CheckpointSave(data),
-                digest=ocp.args.JsonSave({"step": step, "state_sha256": state_sha256(state)}),
+                digest=ocp.args.JsonSave(
+                    {
+                        "step": step,
+                        "state_sha256": state_sha256(state),
+                        "model_sha256": tree_sha256(_model_of(state)),
+                        "data": data.get_state(),
+                    }
+                ),
             ),
             metrics=dict(metrics),
         )
@@ -96,6 +109,7 @@ class Checkpoints:
         """
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         self._check_structure(step, "model", _model_of(abstract))
+        self._check_structure(step, "training", _training_of(abstract))
         try:
             found = self._manager.restore(
                 step,
@@ -105,10 +119,10 @@ class Checkpoints:
                     data=grain.checkpoint.CheckpointRestore(data),
                 ),
             )
-        except (ValueError, KeyError, OSError) as error:
+        except Exception as error:  # Orbax, TensorStore and JSON each raise their own kinds
             raise self._unreadable(step, error) from error
         state = dataclasses.replace(like, **found["model"], **found["training"])
-        self._check_digest(step, state_sha256(state))
+        self._check_digest(step, state_sha256=state_sha256(state), data=data.get_state())
         return state
 
     def restore_model(self, step: int) -> tuple[Params, Collections]:
@@ -118,6 +132,7 @@ class Checkpoints:
             CheckpointError: If they cannot be read.
         """
         model = self._restore_arrays(step, "model")["model"]
+        self._check_digest(step, model_sha256=tree_sha256(model))
         return model["params"], model["collections"]
 
     def verify(self, step: int) -> str:
@@ -127,8 +142,8 @@ class Checkpoints:
             CheckpointError: If the checkpoint cannot be read, or is not what was saved.
         """
         found = self._restore_arrays(step, "model", "training")
-        sha256 = state_sha256(TrainState(**found["model"], **found["training"], horizon=Horizon()))
-        self._check_digest(step, sha256)
+        sha256 = tree_sha256({**found["model"], **found["training"]})
+        self._check_digest(step, state_sha256=sha256)
         return sha256
 
     def _restore_arrays(self, step: int, *items: str) -> dict[str, Any]:
@@ -141,15 +156,15 @@ class Checkpoints:
                 for item in items
             }
             return dict(self._manager.restore(step, args=ocp.args.Composite(**wanted)))
-        except (ValueError, KeyError, OSError, AttributeError) as error:
+        except Exception as error:  # Orbax, TensorStore and JSON each raise their own kinds
             raise self._unreadable(step, error) from error
 
-    def _check_digest(self, step: int, sha256: str) -> None:
+    def _check_digest(self, step: int, **found: object) -> None:
         try:
             saved = self._manager.restore(step, args=ocp.args.Composite(digest=ocp.args.JsonRestore()))["digest"]
-        except (ValueError, KeyError, OSError) as error:
+        except Exception as error:  # Orbax, TensorStore and JSON each raise their own kinds
             raise self._unreadable(step, error) from error
-        if saved != {"step": step, "state_sha256": sha256}:
+        if any(saved.get(name) != value for name, value in {"step": step, **found}.items()):
             raise CheckpointError(f"{self._folder / str(step)}: the arrays are not those that were saved; delete it")
 
     def choose(self, which: str) -> int:
@@ -183,7 +198,10 @@ class Checkpoints:
 
     def _check_structure(self, step: int, item: str, like: Any) -> None:
         """Orbax would cast a type silently and pad a shape by option; a checkpoint must fit as it is."""
-        saved = _shapes(self._manager.item_metadata(step)[item].tree)
+        try:
+            saved = _shapes(self._manager.item_metadata(step)[item].tree)
+        except Exception as error:  # Orbax, TensorStore and JSON each raise their own kinds
+            raise self._unreadable(step, error) from error
         wanted = _shapes(like)
         for name in sorted(saved.keys() | wanted.keys()):
             if saved.get(name) != wanted.get(name):
@@ -198,16 +216,26 @@ class Checkpoints:
 
 
 def state_sha256(state: TrainState) -> str:
-    """Digests names, types, shapes and values of every array of a state.
+    """Returns the digest of all arrays of a state.
 
     Example:
-        >>> state = TrainState(step=np.int32(1), params={"w": np.ones(2)}, collections={}, opt_state=(),
-        ...                    key=np.zeros(2), horizon=Horizon())
+        >>> state = TrainState(step=np.array(1), params={"w": np.ones(2)}, collections={}, opt_state=(),
+        ...                    key=np.zeros(2, np.uint32), horizon=Horizon())
         >>> state_sha256(state) == state_sha256(state.replace(params={"w": np.zeros(2)}))
         False
     """
+    return tree_sha256({**_model_of(state), **_training_of(state)})
+
+
+def tree_sha256(tree: Any) -> str:
+    """Digests names, types, shapes and values of the arrays of a tree, whatever containers hold them.
+
+    Example:
+        >>> tree_sha256({"b": np.ones(2), "a": np.zeros(1)}) == tree_sha256({"a": np.zeros(1), "b": np.ones(2)})
+        True
+    """
     digest = hashlib.sha256()
-    leaves = {path_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(state)}
+    leaves = {path_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
     for name in sorted(leaves):
         array = np.asarray(leaves[name])
         digest.update(f"{name} {array.dtype} {array.shape}\n".encode())

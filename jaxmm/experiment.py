@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jaxmm.config import decode, encode
 from jaxmm.data.motion_text import MotionText
-from jaxmm.errors import ConfigError
+from jaxmm.errors import ConfigError, JaxmmError
 from jaxmm.files import write_text
 from jaxmm.tasks.base import Task
 from jaxmm.train.loop import Loop
@@ -62,12 +62,17 @@ def read_config(path: Path) -> Experiment:
     sys.modules[spec.name] = module  # so that dataclasses defined in the file can be resolved
     try:
         spec.loader.exec_module(module)
-    except (SyntaxError, ImportError, AttributeError, TypeError, NameError) as error:
+    except Exception as error:
         raise ConfigError(f"{path}: cannot be run ({type(error).__name__}: {error})") from error
     get_config = getattr(module, "get_config", None)
     if get_config is None:
         raise ConfigError(f"{path}: defines no get_config(); write one that returns a jaxmm.Experiment")
-    experiment = get_config()
+    try:
+        experiment = get_config()
+    except JaxmmError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{path}: get_config() failed ({type(error).__name__}: {error})") from error
     if not isinstance(experiment, Experiment):
         raise ConfigError(f"{path}: get_config() returned {type(experiment).__name__}; return a jaxmm.Experiment")
     return experiment

@@ -1,19 +1,15 @@
 """A searchable gallery: embeddings of motions and captions, with what is needed to show them."""
 
 import dataclasses
-import hashlib
 import json
 from pathlib import Path
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Float, Float16, Float32, Int64
 
 from jaxmm.data.motion import Skeleton
 from jaxmm.errors import CheckpointError, DataError
 from jaxmm.evaluate.retrieval import top_k
-from jaxmm.optim import path_name
-from jaxmm.typing import Collections, Params
 
 _ARRAYS = ("motion", "text", "relevant", "frames", "offsets")
 _FORMAT = "jaxmm-index-1"
@@ -120,6 +116,7 @@ class Index:
         Raises:
             DataError: If the file cannot be written.
         """
+        from safetensors import SafetensorError
         from safetensors.numpy import save_file
 
         arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}
@@ -132,7 +129,7 @@ class Index:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             save_file(arrays, path, metadata={"format": _FORMAT, "values": json.dumps(values)})
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
             raise DataError(f"{path}: cannot be written ({error})") from error
 
     @classmethod
@@ -152,24 +149,13 @@ class Index:
                 arrays = {name: file.get_tensor(name) for name in _ARRAYS}
         except (OSError, SafetensorError) as error:
             raise DataError(f"{path}: cannot be read ({error}); make an index with jaxmm index") from error
-        values = json.loads(metadata["values"])
-        skeleton = {name: tuple(own) for name, own in values.pop("skeleton").items()}
-        names = {name: tuple(values.pop(name)) for name in ("keys", "captions")}
-        return cls(**arrays, **names, **values, skeleton=Skeleton(**skeleton))
-
-
-def model_digest(params: Params, collections: Collections) -> str:
-    """Returns the SHA-256 of names and values of a model's arrays.
-
-    Example:
-        >>> model_digest({"w": np.ones(2)}, {}) == model_digest({"w": np.zeros(2)}, {})
-        False
-    """
-    digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path({"params": params, "collections": collections}):
-        digest.update(path_name(path).encode())
-        digest.update(np.ascontiguousarray(leaf).data)
-    return digest.hexdigest()
+        try:
+            values = json.loads(metadata["values"])
+            skeleton = {name: tuple(own) for name, own in values.pop("skeleton").items()}
+            names = {name: tuple(values.pop(name)) for name in ("keys", "captions")}
+            return cls(**arrays, **names, **values, skeleton=Skeleton(**skeleton))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{path}: is damaged ({error!r}); make the index anew with jaxmm index") from error
 
 
 def _hits(scores: Float[np.ndarray, "queries items"], names: tuple[str, ...], k: int) -> list[tuple[Hit, ...]]:

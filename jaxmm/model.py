@@ -10,13 +10,13 @@ import jax
 import numpy as np
 from jaxtyping import Float32
 
-from jaxmm.checkpoint import Checkpoints
+from jaxmm.checkpoint import Checkpoints, tree_sha256
 from jaxmm.data.motion import Motion, resample
 from jaxmm.data.motion_text import Gallery, MotionText, MotionTextData
 from jaxmm.data.text import CaptionTokenizer
 from jaxmm.errors import CheckpointError, ConfigError, DataError
 from jaxmm.experiment import Experiment, read_experiment
-from jaxmm.index import Hit, Index, model_digest
+from jaxmm.index import Hit, Index
 from jaxmm.tasks.base import Embeds
 from jaxmm.train.step import compile_eval, make_mesh, place_batch
 from jaxmm.typing import Batch, Collections, Params
@@ -110,7 +110,7 @@ class Model:
         self.collections = collections
         self.step = step
         self.skeleton = experiment.data.saved_skeleton(run / ASSETS_FOLDER)
-        self.digest = model_digest(params, collections)
+        self.digest = tree_sha256({"params": params, "collections": collections})
         tokenizer = experiment.data.saved_tokenizer(run / ASSETS_FOLDER)
         self.embedder = Embedder(experiment.task, experiment.data, tokenizer)
 
@@ -229,7 +229,7 @@ def load(run: str | Path, *, checkpoint: str = "last") -> Model:
     if not (run / CONFIG_FILE).is_file():
         raise CheckpointError(f"{run}: is not a run; give the folder that jaxmm train wrote")
     experiment = read_experiment(run / CONFIG_FILE)
-    with Checkpoints(run, best_metric=experiment.loop.best_metric) as checkpoints:
+    with Checkpoints(run, best_metric=experiment.loop.best_metric, writable=False) as checkpoints:
         step = checkpoints.choose(checkpoint)
         params, collections = checkpoints.restore_model(step)
     return Model(run, experiment, params, collections, step)

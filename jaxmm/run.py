@@ -106,7 +106,7 @@ def evaluate(
         checkpoint: `last`, `best`, or a step.
 
     Returns:
-        Scores named `<split>/<direction>/<metric>`, and the step.
+        Scores named `<split>/<direction>/<metric>`, the step, and the protocol as the name of a one.
 
     Raises:
         JaxmmError: If the run or the data cannot be read, or there is no such split.
@@ -114,7 +114,11 @@ def evaluate(
     model = load(run, checkpoint=checkpoint)
     gallery, motion, text = model.embedder.split(model.params, model.collections, model.open_data(root=root), split)
     scores = evaluate_retrieval(motion, text, gallery.relevant, protocol=protocol)
-    return {"step": float(model.step), **{f"{split}/{name}": value for name, value in scores.items()}}
+    return {
+        "step": float(model.step),
+        f"protocol/{protocol}": 1.0,
+        **{f"{split}/{name}": value for name, value in scores.items()},
+    }
 
 
 def verify(run: str | Path) -> dict[str, object]:
@@ -129,7 +133,7 @@ def verify(run: str | Path) -> dict[str, object]:
     run = Path(run)
     if not (run / CONFIG_FILE).is_file():
         raise CheckpointError(f"{run}: is not a run; give the folder that jaxmm train wrote")
-    with Checkpoints(run) as checkpoints:
+    with Checkpoints(run, writable=False) as checkpoints:
         step = checkpoints.choose("last")
         try:
             return {"step": step, "state_sha256": checkpoints.verify(step), "ok": True}

@@ -3,10 +3,9 @@
 import flax.struct
 import jax
 import optax
-from jaxtyping import Array, Int, UInt32
 
 from jaxmm.optim import Horizon
-from jaxmm.typing import Collections, Params
+from jaxmm.typing import Array, Collections, Params
 
 
 @flax.struct.dataclass
@@ -29,11 +28,11 @@ class TrainState:
         Array(True, dtype=bool)
     """
 
-    step: Int[Array, ""]
+    step: Array
     params: Params
     collections: Collections
     opt_state: optax.OptState
-    key: UInt32[Array, "..."]
+    key: Array
     horizon: Horizon = flax.struct.field(pytree_node=False)
 
     def step_key(self) -> jax.Array:

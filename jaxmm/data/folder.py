@@ -1,7 +1,11 @@
 """Reader of motion folders: `captions.jsonl` beside one `motions.npz` or one `.npy`/`.npz` file a motion."""
 
 import json
+import lzma
+import os
+import warnings
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,8 @@ from jaxtyping import Float32
 from jaxmm.data.motion import Motion, Skeleton
 from jaxmm.errors import DataError
 
+_MAX_FPS = 10_000
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 _MAX_ARRAY_BYTES = 2**31  # of one array once inflated: a small archive can announce terabytes
 
 
@@ -35,7 +41,7 @@ def read_captions(path: Path) -> list[dict[str, Any]]:
         ('a person walks',)
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error}); write one JSON object a line") from error
     rows: dict[str, dict[str, Any]] = {}
@@ -117,8 +123,10 @@ def read_motion_array(path: Path) -> Float32[np.ndarray, "time joints 3"]:
 
 def _motion(row: Mapping[str, Any], arrays: Mapping[str, np.ndarray], origin: str, skeleton: Skeleton) -> Motion:
     fps = row.get("fps")
-    if isinstance(fps, bool) or not isinstance(fps, int | float):
-        raise DataError(f"captions.jsonl: {row['key']!r} has fps {fps!r}; give the frame rate as a number")
+    if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps <= _MAX_FPS:
+        raise DataError(
+            f"captions.jsonl: {row['key']!r} has fps {fps!r}; give frames a second, above 0 and at most {_MAX_FPS}"
+        )
     tags = {name: value for name, value in row.items() if isinstance(value, str) and name not in ("key", "text")}
     return Motion(
         key=row["key"],
@@ -132,11 +140,12 @@ def _motion(row: Mapping[str, Any], arrays: Mapping[str, np.ndarray], origin: st
 
 def _positions(arrays: Mapping[str, np.ndarray], origin: str) -> Float32[np.ndarray, "time joints 3"]:
     positions = arrays["joints"]
-    if positions.ndim != 3 or positions.dtype.kind != "f":
+    if positions.ndim != 3 or positions.shape[2] != 3 or positions.dtype.kind != "f":
         raise DataError(
             f"{origin}: joints are {positions.dtype} of shape {positions.shape}; expected floats (time, joints, 3)"
         )
-    positions = positions.astype(np.float32)
+    with np.errstate(over="ignore"):
+        positions = positions.astype(np.float32)
     if "root" in arrays:
         root = arrays["root"]
         if root.shape != (len(positions), 3) or root.dtype.kind != "f":
@@ -159,7 +168,7 @@ def _arrays_of(root: Path, archive: zipfile.ZipFile | None, key: str) -> tuple[d
     if Path(key).is_absolute() or ".." in Path(key).parts:
         raise DataError(f"captions.jsonl: the key {key!r} leaves the folder; keys are paths below it")
     for path in (root / f"{key}.npy", root / f"{key}.npz"):
-        if path.is_file():
+        if os.path.isfile(path):  # unlike Path.is_file, it takes a name of any length
             return _single(path), str(path)
     raise DataError(f"{root}: neither motions.npz nor {key}.npy nor {key}.npz; add the motion or drop its caption")
 
@@ -180,7 +189,7 @@ def _single(path: Path) -> dict[str, np.ndarray]:
 def _open_archive(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a readable npz archive ({error})") from error
 
 
@@ -188,7 +197,7 @@ def _read_member(archive: zipfile.ZipFile, member: str) -> np.ndarray:
     try:
         with archive.open(member) as file:
             return _read_array(file, f"{archive.filename}[{member}]", archive.getinfo(member).file_size)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except (*_DAMAGE, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise DataError(f"{archive.filename}[{member}]: damaged or unsupported ({error})") from error
 
 
@@ -197,11 +206,18 @@ def _read_array(file: Any, origin: str, num_bytes: int) -> np.ndarray:
     try:
         version = np.lib.format.read_magic(file)
         reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = reader(file)
-    except (ValueError, EOFError, OSError, SyntaxError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            shape, fortran, dtype = reader(file)
+    except _DAMAGE:
+        raise
+    except Exception as error:  # the header is evaluated, and may raise anything
         raise DataError(f"{origin}: not a NumPy array ({error})") from error
     if dtype.hasobject:
         raise DataError(f"{origin}: holds Python objects, which are not read; save numbers")
+    lengths_fit = all(not isinstance(length, bool) and 0 <= length < 2**40 for length in shape)
+    if dtype.itemsize == 0 or len(shape) > 3 or not lengths_fit:
+        raise DataError(f"{origin}: not a NumPy array (shape {shape} of {dtype}); save numbers")
     size = dtype.itemsize * int(np.prod([int(length) for length in shape], dtype=object))
     if size > min(num_bytes, _MAX_ARRAY_BYTES):
         raise DataError(
@@ -223,12 +239,19 @@ def _read_skeleton(root: Path, archive: zipfile.ZipFile | None) -> Skeleton:
     path = root / "skeleton.json"
     try:
         fields = json.loads(path.read_text())
-        return Skeleton(joint_names=tuple(fields["joint_names"]), parents=tuple(fields["parents"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        names, parents = fields["joint_names"], fields["parents"]
+        if not (_is_list_of(str, names) and _is_list_of(int, parents)):
+            raise TypeError("joint_names must be a list of text and parents of integers")
+        return Skeleton(joint_names=tuple(names), parents=tuple(parents))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f'{path}: cannot be read ({error!r}); write {{"joint_names": [...], "parents": [...]}} '
             "there, or those arrays into motions.npz"
         ) from error
+
+
+def _is_list_of(kind: type, value: object) -> bool:
+    return isinstance(value, list) and all(type(entry) is kind for entry in value)
 
 
 def write_motion_folder(motions: Iterable[Motion], root: Path) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import grain
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Int64
 
 from jaxmm.data.motion import Skeleton
 from jaxmm.data.packed import PackedMotions
@@ -102,9 +102,10 @@ class MotionText:
         """Returns the skeleton of the motions that `open` saw first."""
         try:
             fields = json.loads((assets / _SKELETON).read_text())
-        except (OSError, ValueError) as error:
+            fields = {name: tuple(fields[name]) for name in ("joint_names", "parents")}
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{assets / _SKELETON}: cannot be read ({error}); the run is incomplete") from error
-        return Skeleton(joint_names=tuple(fields["joint_names"]), parents=tuple(fields["parents"]))
+        return Skeleton(**fields)
 
     def _new_tokenizer(self, packed: PackedMotions, assigned: dict[str, Split]) -> CaptionTokenizer:
         if self.tokenizer != WORDS:
@@ -142,7 +143,7 @@ class MotionText:
         window = change.place(centre(window, self.centre), skeleton)
         return window if self.scale == 1 else window * np.float32(self.scale)
 
-    def stack(self, motions: Sequence[Float32[np.ndarray, "time joints 3"]], *, num_rows: int) -> Batch:
+    def stack(self, motions: Sequence[Float32[np.ndarray, "_time joints 3"]], *, num_rows: int) -> Batch:
         """Pads prepared motions to one batch of `num_rows` rows with `motion`, `motion_mask` and `example_mask`."""
         motion = np.zeros((num_rows, self.num_frames, *motions[0].shape[1:]), np.float32)
         motion_mask = np.zeros(motion.shape[:2], bool)
@@ -247,7 +248,7 @@ class MotionTextData:
         threads = self.settings.num_threads
         return iter(batches.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)))
 
-    def _train_batch(self, step: int, picks: Sequence[int], rows: range, seed: int) -> Batch:
+    def _train_batch(self, step: int, picks: Int64[np.ndarray, "batch"], rows: range, seed: int) -> Batch:
         motions, captions = [], []
         for row in rows:
             index = self._splits["train"][int(picks[row])]

@@ -110,13 +110,12 @@ def open_packed(folder: Path) -> PackedMotions:
     try:
         meta = json.loads((folder / "meta.json").read_text())
         frames = np.memmap(folder / "frames.f32", np.float32, mode="r")
-    except (OSError, ValueError) as error:
+        rows, num_joints = meta["motions"], len(meta["joint_names"])
+        lengths = [row["num_frames"] for row in rows.values()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{folder}: not a packed data set ({error}); delete the folder to have it packed anew"
+            f"{folder}: not a packed data set ({error!r}); delete the folder to have it packed anew"
         ) from error
-    rows = meta["motions"]
-    lengths = [row["num_frames"] for row in rows.values()]
-    num_joints = len(meta["joint_names"])
     if frames.size != sum(lengths) * num_joints * 3:
         raise DataError(f"{folder}: frames.f32 was cut or changed; delete the folder to have it packed anew")
     return PackedMotions(

@@ -81,7 +81,7 @@ class FileSplit:
             lists = json.loads(Path(self.path).read_text())
         except (OSError, ValueError) as error:
             raise DataError(f"{self.path}: cannot be read as JSON ({error}); write lists of keys by split") from error
-        if not isinstance(lists, dict) or not set(lists) <= set(_SPLITS):
+        if not isinstance(lists, dict) or not set(lists) <= set(_SPLITS) or not all(map(_is_texts, lists.values())):
             raise DataError(f"{self.path}: expected an object with the lists {', '.join(_SPLITS)}")
         assigned: dict[str, Split] = {}
         for split, keys in lists.items():
@@ -122,6 +122,10 @@ class TagSplit:
                 )
             assigned[key] = value
         return assigned
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
 
 
 def _same_keys(path: str, assigned: Iterable[str], present: Iterable[str]) -> None:

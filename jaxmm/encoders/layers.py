@@ -106,9 +106,11 @@ class MaskedBatchNorm(nn.Module):
             weight = mask[..., None].astype(x.dtype)
             count = jnp.maximum(weight.sum(), 1.0)
             mean = (x * weight).sum((0, 1)) / count
-            var = (jnp.square(x - mean) * weight).sum((0, 1)) / count
+            var = (jnp.square(x - jnp.expand_dims(mean, (0, 1))) * weight).sum((0, 1)) / count
             if not self.is_initializing():
                 unbiased = var * count / jnp.maximum(count - 1, 1.0)
                 running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * mean
                 running_var.value = self.momentum * running_var.value + (1 - self.momentum) * unbiased
-        return (x - mean) * (jax.lax.rsqrt(var + self.epsilon) * scale) + bias
+        factor = jax.lax.rsqrt(var + self.epsilon) * scale
+        mean, factor, bias = (jnp.expand_dims(channel, (0, 1)) for channel in (mean, factor, bias))
+        return (x - mean) * factor + bias

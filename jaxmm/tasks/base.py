@@ -115,7 +115,7 @@ class Task:
             collections=collections,
             opt_state=opt_state,
         )
-        return new, {"loss": loss, "grad_norm": optax.global_norm(grads), **metrics}
+        return new, {"loss": loss, "grad_norm": optax.tree.norm(grads), **metrics}
 
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
         """Returns the scalars of a batch without dropout and with running statistics (D4)."""

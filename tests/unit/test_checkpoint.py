@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxmm.checkpoint import Checkpoints, state_sha256
+from jaxmm.checkpoint import Checkpoints, state_sha256, tree_sha256
 from jaxmm.errors import CheckpointError
 from jaxmm.optim import Horizon
 from jaxmm.state import TrainState
@@ -240,3 +240,10 @@ def test_an_altered_place_in_the_data_is_noticed(tmp_path):
     path.write_text(path.read_text().replace('"next_index": 4', '"next_index": 5'))
     with Checkpoints(run) as checkpoints, pytest.raises(CheckpointError, match=r"checkpoints/4"):
         checkpoints.restore(state_at(0), stream(), step=4)
+
+
+def test_the_digest_of_a_tree_changes_with_names_and_values_and_not_with_order():
+    tree = {"a": np.ones(2), "b": np.zeros(2)}
+    assert tree_sha256(tree) == tree_sha256(dict(reversed(tree.items())))
+    others = [{"a": np.zeros(2), "b": np.ones(2)}, {"a": np.ones(2)}, {"c": tree}]
+    assert len({tree_sha256(tree), *map(tree_sha256, others)}) == 4

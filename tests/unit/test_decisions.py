@@ -331,7 +331,7 @@ def test_d11_results_name_gallery_size_direction_and_protocol(run, call):
     assert len(measured) == 2 * 8
     assert {name.split("/")[1] for name in measured} == {"text_to_motion", "motion_to_text"}
     assert all(scores[f"{name.rpartition('/')[0]}/gallery"] == 4 for name in measured)
-    assert scores["protocol"] == "all"
+    assert scores["protocol/all"] == 1
     table = " ".join(call("evaluate", run).split())
     assert "protocol all" in table
     assert all(f"test/{direction}/gallery" in table for direction in ("text_to_motion", "motion_to_text"))

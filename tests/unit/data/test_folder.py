@@ -183,7 +183,7 @@ def test_a_motion_that_the_archive_lacks_is_refused(tmp_path):
         ({"positions": JOINTS}, r"walk.npz: no array named joints; save it as np.savez\(path, joints=...\)"),
         ({"joints": JOINTS[:0]}, r"walk: positions have shape \(0, 2, 3\); expected \(time >= 1, 2, 3\)"),
         ({"joints": JOINTS[:, :1]}, r"walk: positions have shape \(4, 1, 3\); expected \(time >= 1, 2, 3\)"),
-        ({"joints": JOINTS[..., :2]}, r"walk.* shape \(4, 2, 2\)"),
+        ({"joints": JOINTS[..., :2]}, r"walk.*shape \(4, 2, 2\)"),
         ({"joints": np.where(JOINTS[2, 1, 0] == JOINTS, np.nan, JOINTS)}, r"walk: frame 2 holds a value .* not finite"),
         (
             {"joints": JOINTS, "root": np.full((4, 3), np.inf)},

@@ -77,7 +77,8 @@ def test_a_text_has_the_same_ids_alone_and_in_company(tokenizer):
 def test_the_table_holds_every_id(tokenizer):
     ids, _ = tokenizer(list(CAPTIONS))
     assert ids.max() == tokenizer.vocab_size - 1
-    assert tokenizer.vocab_size == 4 + len(["a", "person", "walks", "runs", "away", "someone", "waves", ",", "twice", "!"])
+    words = ["a", "person", "walks", "runs", "away", "someone", "waves", ",", "twice", "!"]
+    assert tokenizer.vocab_size == 4 + len(words)
 
 
 def test_a_written_tokenizer_reads_back_the_same(tokenizer, tmp_path):

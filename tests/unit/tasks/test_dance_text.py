@@ -18,7 +18,25 @@ HORIZON = Horizon(epochs=2, steps_per_epoch=3)
 
 @pytest.fixture(scope="module")
 def state(task, batch):
-    return jax.jit(task.init, static_argnums=2)(jax.random.key(0), batch, HORIZON)
+    """A state with random parameters; made of the shapes alone, which is quicker than running the initialisers."""
+    shapes = jax.eval_shape(lambda key: task.init(key, batch, HORIZON), jax.random.key(0))
+    rng = np.random.default_rng(0)
+    return dataclasses.replace(
+        jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes),
+        params=jax.tree.map(
+            lambda leaf: jnp.asarray(rng.normal(scale=0.3, size=leaf.shape), leaf.dtype), shapes.params
+        ),
+        collections=jax.tree.map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), shapes.collections),
+    )
+
+
+@pytest.fixture(scope="module")
+def train(task, state):
+    """A compiled step that trains all but most of the backbone, and the state before it."""
+    optimizer = dataclasses.replace(task.optimizer, lr=0.02, end_lr=0.02)
+    task = dataclasses.replace(task, optimizer=optimizer, freeze=Freeze.last_tensors(2))
+    start = dataclasses.replace(state, opt_state=task.transform(state.params, HORIZON).init(state.params))
+    return jax.jit(task.train_step), start
 
 
 @pytest.fixture(scope="module")
@@ -101,19 +119,18 @@ def test_training_updates_batch_statistics_and_evaluation_does_not(gradients, ev
         assert any(not np.array_equal(a, b) for a, b in pairs) == changes
 
 
-def test_a_few_steps_learn_the_pairs_of_a_batch(task, state, batch):
-    task = dataclasses.replace(task, optimizer=dataclasses.replace(task.optimizer, lr=0.03, end_lr=0.03))
-    step, losses = jax.jit(task.train_step), []
-    for _ in range(25):
+def test_training_learns_the_pairs_of_a_batch(train, batch):
+    step, state = train
+    losses = []
+    for _ in range(200):
         state, metrics = step(state, batch)
         losses.append(float(metrics["loss"]))
-    assert losses[-1] < 0.3 * losses[0]
+    assert losses[-1] < 0.1 * losses[0]
 
 
-def test_a_frozen_backbone_stays_bit_equal_and_the_rest_moves(task, state, batch):
-    task = dataclasses.replace(task, freeze=Freeze.last_tensors(2))
-    fresh = dataclasses.replace(state, opt_state=task.transform(state.params, HORIZON).init(state.params))
-    after, _ = jax.jit(task.train_step)(fresh, batch)
+def test_a_frozen_backbone_stays_bit_equal_and_the_rest_moves(train, batch):
+    step, state = train
+    after, _ = step(state, batch)
     before = jax.tree_util.tree_leaves_with_path(state.params)
     changed = {
         path_name(path)

@@ -37,7 +37,9 @@ def test_more_devices_than_there_are_are_refused():
 
 
 def test_a_batch_that_devices_cannot_share_is_refused(make_line_batch):
-    with pytest.raises(ConfigError, match=r"data.batch_size is 5, which 2 devices cannot share equally; use a multiple"):
+    with pytest.raises(
+        ConfigError, match=r"data.batch_size is 5, which 2 devices cannot share equally; use a multiple"
+    ):
         place_batch(make_line_batch(0, 5), make_mesh(2))
 
 
