@@ -164,6 +164,8 @@ class Checkpoints:
             saved = self._manager.restore(step, args=ocp.args.Composite(digest=ocp.args.JsonRestore()))["digest"]
         except Exception as error:  # Orbax, TensorStore and JSON each raise their own kinds
             raise self._unreadable(step, error) from error
+        if not isinstance(saved, dict) or found.keys() - saved.keys():
+            raise CheckpointError(f"{self._folder / str(step)}: its digest is cut or of another version; delete it")
         if any(saved.get(name) != value for name, value in {"step": step, **found}.items()):
             raise CheckpointError(f"{self._folder / str(step)}: the arrays are not those that were saved; delete it")
 
@@ -219,6 +221,7 @@ def state_sha256(state: TrainState) -> str:
     """Returns the digest of all arrays of a state.
 
     Example:
+        >>> from jaxmm.optim import Horizon
         >>> state = TrainState(step=np.array(1), params={"w": np.ones(2)}, collections={}, opt_state=(),
         ...                    key=np.zeros(2, np.uint32), horizon=Horizon())
         >>> state_sha256(state) == state_sha256(state.replace(params={"w": np.zeros(2)}))

@@ -99,7 +99,7 @@ def _leaves(document: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         items = document.items() if isinstance(document, dict) else enumerate(document)
         for key, value in items:
             yield from _leaves(value, f"{name}.{key}" if name else str(key))
-    else:
+    elif name:
         yield name, document
 
 

@@ -24,6 +24,9 @@ class Experiment:
         loop: How long to train, and how often to evaluate and save.
         seed: Seed of the initialisation, the order of the data and all further randomness, >= 0.
 
+    Raises:
+        ConfigError: If the seed is out of its range.
+
     Example:
         >>> from jaxmm.tasks.dance_text import DanceTextTask
         >>> Experiment(task=DanceTextTask(), data=MotionText(), seed=3).loop.epochs
@@ -34,6 +37,10 @@ class Experiment:
     data: MotionText
     loop: Loop = dataclasses.field(default_factory=Loop)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise ConfigError(f"seed is {self.seed}; give a number from 0 to {2**32 - 1}")
 
 
 def read_config(path: Path) -> Experiment:

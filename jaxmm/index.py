@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +129,9 @@ class Index:
         values["skeleton"] = dataclasses.asdict(self.skeleton)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            save_file(arrays, path, metadata={"format": _FORMAT, "values": json.dumps(values)})
+            building = path.with_name(f".{path.name}.{os.getpid()}")
+            save_file(arrays, building, metadata={"format": _FORMAT, "values": json.dumps(values)})
+            building.replace(path)
         except (OSError, SafetensorError) as error:
             raise DataError(f"{path}: cannot be written ({error})") from error
 

@@ -97,7 +97,8 @@ class Model:
         ...     task=DanceTextTask(text=text, freeze=Freeze("nothing")),
         ...     data=MotionText(source=MotionFolder(), root=str(folder / "data"), split=HashSplit(), batch_size=1))
         >>> data = experiment.data.open(folder / ASSETS_FOLDER)
-        >>> params, collections = experiment.task.init_variables(jax.random.key(0), data.sample_batch())
+        >>> params, collections = experiment.task.init_variables(
+        ...     jax.random.key(0), place_batch(data.sample_batch(), make_mesh(1)))
         >>> model = Model(folder, experiment, params, collections, step=0)
         >>> model.retrieve("a person stands", model.index("train"), k=1)[0].name
         'still'

@@ -69,15 +69,18 @@ class AdamW:
     """AdamW with one cosine schedule per group, annealed once an epoch, as the seed trains.
 
     Attributes:
-        lr: Peak learning rate, > 0.
+        lr: Peak learning rate, >= 0.
         end_lr: Where every group's cosine ends, >= 0.
         weight_decay: Decoupled decay, >= 0; frozen parameters do not decay.
-        b1: Decay of the first moment.
-        b2: Decay of the second moment.
-        epsilon: Added to the root of the second moment.
+        b1: Decay of the first moment, >= 0.
+        b2: Decay of the second moment, >= 0.
+        epsilon: Added to the root of the second moment, >= 0.
         warmup_steps: Updates over which the rate grows linearly from zero.
         clip_norm: Largest global norm of the gradient; None leaves it as it is.
         groups: Ordered; a parameter that none matches is an error.
+
+    Raises:
+        ConfigError: If a number is out of its range.
 
     Example:
         >>> settings = AdamW(groups=(Group(pattern="head"), Group(pattern="", lr_scale=None)))
@@ -99,6 +102,14 @@ class AdamW:
     warmup_steps: int = 0
     clip_norm: float | None = None
     groups: tuple[Group, ...] = (Group(pattern=""),)
+
+    def __post_init__(self) -> None:
+        least = {"lr": 0, "end_lr": 0, "weight_decay": 0, "b1": 0, "b2": 0, "epsilon": 0, "warmup_steps": 0}
+        for name, bound in least.items():
+            if not getattr(self, name) >= bound:
+                raise ConfigError(f"optimizer.{name} is {getattr(self, name)}; give {bound} or more")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ConfigError(f"optimizer.clip_norm is {self.clip_norm}; give a norm above zero, or None")
 
     def build(
         self, params: Params, *, horizon: Horizon, frozen: Set[str] = frozenset()
@@ -125,7 +136,14 @@ class AdamW:
                     weight_decay=self.weight_decay,
                 )
         grouped = optax.partition(transforms, labels)
-        return grouped if self.clip_norm is None else optax.chain(optax.clip_by_global_norm(self.clip_norm), grouped)
+        if self.clip_norm is None:
+            return grouped
+        still = jax.tree.map(lambda label: label == FROZEN, labels)
+        return optax.chain(
+            optax.masked(optax.set_to_zero(), still),  # so that what never moves does not count in the norm
+            optax.clip_by_global_norm(self.clip_norm),
+            grouped,
+        )
 
     def schedule(self, lr_scale: float, horizon: Horizon) -> optax.Schedule:
         """Returns the learning rate by step: constant within an epoch, a cosine from epoch to epoch.

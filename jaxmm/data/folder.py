@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from jaxmm.data.motion import Motion, Skeleton
+from jaxmm.data.motion import FASTEST_FPS, Motion, Skeleton
 from jaxmm.errors import DataError
 
-_MAX_FPS = 10_000
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 _MAX_ARRAY_BYTES = 2**31  # of one array once inflated: a small archive can announce terabytes
 
@@ -123,9 +122,9 @@ def read_motion_array(path: Path) -> Float32[np.ndarray, "time joints 3"]:
 
 def _motion(row: Mapping[str, Any], arrays: Mapping[str, np.ndarray], origin: str, skeleton: Skeleton) -> Motion:
     fps = row.get("fps")
-    if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps <= _MAX_FPS:
+    if isinstance(fps, bool) or not isinstance(fps, int | float) or abs(fps) > FASTEST_FPS:
         raise DataError(
-            f"captions.jsonl: {row['key']!r} has fps {fps!r}; give frames a second, above 0 and at most {_MAX_FPS}"
+            f"captions.jsonl: {row['key']!r} has fps {fps!r}; give frames a second as a number up to {FASTEST_FPS}"
         )
     tags = {name: value for name, value in row.items() if isinstance(value, str) and name not in ("key", "text")}
     return Motion(

@@ -9,6 +9,9 @@ from jaxtyping import Float, Float32, Float64
 
 from jaxmm.errors import DataError
 
+SLOWEST_FPS, FASTEST_FPS = 0.1, 10_000
+"""Frame rates beyond which a file is taken to be damaged: resampling would make something huge of it."""
+
 _SIDE_WORDS = {"left": "right", "right": "left", "Left": "Right", "Right": "Left", "LEFT": "RIGHT", "RIGHT": "LEFT"}
 _SIDE_AFFIX = re.compile(r"(?:(?<=[_.\-])|^)([lrLR])(?=[_.\-]|$)")
 _SWAP_LETTER = {"l": "r", "r": "l", "L": "R", "R": "L"}
@@ -101,13 +104,13 @@ class Motion:
     Attributes:
         key: Unique name within its source.
         positions: World positions in metres; y is up, a figure at rest faces +z, its left is +x.
-        fps: Frames per second, > 0.
+        fps: Frames per second, 0.1 to 10,000.
         skeleton: Names and parents of the joints.
         captions: One or more descriptions, each of the whole motion.
         tags: Further labels of the source, such as `style`.
 
     Raises:
-        DataError: If the shape does not fit the skeleton, a value is not finite, or a field is empty.
+        DataError: If the shape does not fit the skeleton, a value is not finite or out of range, or a field is empty.
 
     Example:
         >>> skeleton = Skeleton(joint_names=("Hips",), parents=(-1,))
@@ -133,10 +136,14 @@ class Motion:
         if not np.isfinite(self.positions).all():
             frame = int(np.argwhere(~np.isfinite(self.positions))[0][0])
             raise DataError(f"{self.key}: frame {frame} holds a value that is not finite; repair or drop the recording")
-        if not (np.isfinite(self.fps) and self.fps > 0):
-            raise DataError(f"{self.key}: fps is {self.fps}; give a frame rate above zero")
+        if not SLOWEST_FPS <= self.fps <= FASTEST_FPS:
+            raise DataError(f"{self.key}: fps is {self.fps}; give a frame rate from {SLOWEST_FPS} to {FASTEST_FPS}")
         if not self.captions or not all(caption.strip() for caption in self.captions):
             raise DataError(f"{self.key}: a caption is missing or empty; describe the motion")
+        try:
+            "".join((self.key, *self.captions)).encode()
+        except UnicodeEncodeError as error:
+            raise DataError(f"{self.key!r}: its key or a caption is not valid Unicode ({error}); correct it") from error
 
     @property
     def num_frames(self) -> int:

@@ -10,7 +10,7 @@ import grain
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-from jaxmm.data.motion import Skeleton
+from jaxmm.data.motion import FASTEST_FPS, Skeleton
 from jaxmm.data.packed import PackedMotions
 from jaxmm.data.sources import MotionSource, ProceduralMotions, packed_source
 from jaxmm.data.splits import FileSplit, HashSplit, Split, TagSplit
@@ -74,6 +74,8 @@ class MotionText:
         for name in ("fps", "num_frames", "scale", "max_tokens", "batch_size", "num_threads"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"data.{name} is {getattr(self, name)}; give a value above zero")
+        if self.fps > FASTEST_FPS:
+            raise ConfigError(f"data.fps is {self.fps}; give {FASTEST_FPS} or less")
 
     def open(self, assets: Path) -> "MotionTextData":
         """Opens the data; the first time for a run, its tokenizer and skeleton are written into `assets`.

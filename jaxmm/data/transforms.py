@@ -105,6 +105,9 @@ def mirror(positions: Float32[np.ndarray, "time joints 3"], skeleton: Skeleton) 
 def mirror_caption(caption: str) -> str:
     """Exchanges the words left and right, also at the start of leftward or right-handed.
 
+    Only the words are read: "left" as a verb and "right away" are exchanged too, so word captions without them, or
+    leave mirroring off.
+
     Example:
         >>> mirror_caption("Left foot first, then a right-handed wave, leaving rightwards")
         'Right foot first, then a left-handed wave, leaving leftwards'

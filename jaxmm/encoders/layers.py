@@ -5,6 +5,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxmm.errors import ConfigError
+
 _FAN_IN_UNIFORM = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
@@ -34,10 +36,15 @@ def uniform_conv(width: int, *, kernel_size: int, fan_in: int, name: str) -> nn.
         fan_in: Number of input channels.
         name: Name of the layer in the parameter tree.
 
+    Raises:
+        ConfigError: If `kernel_size` is even.
+
     Example:
         >>> uniform_conv(8, kernel_size=3, fan_in=4, name="conv").padding
         ((1, 1),)
     """
+    if kernel_size % 2 == 0:
+        raise ConfigError(f"kernel_size is {kernel_size}; give an odd number, so that both ends are padded alike")
     margin = (kernel_size - 1) // 2
     return nn.Conv(
         width,
