@@ -292,13 +292,13 @@ def _run(words: list[str]) -> None:
     takes_fields = {"train": Train, "inspect": Inspect}
     if len(words) > 1 and words[0] in takes_fields and words[1].endswith(".py"):
         command, experiment = _with_fields(takes_fields[words[0]], words)
-        console.quiet_libraries()
+        console.set_up()
         command(experiment)
         return
     command = tyro.cli(
         Command, args=words, prog="jaxmm", description=(jaxmm.__doc__ or "").split("\n")[0], use_underscores=True
     )
-    console.quiet_libraries()
+    console.set_up()
     command()
 
 

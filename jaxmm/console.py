@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 _MOST_SHAPES = 6
 
 
-def quiet_libraries() -> None:
-    """Keeps the libraries' own logs out of the output, and turns the persistent compilation cache on."""
+def set_up() -> None:
+    """Shows our log lines on stderr and not the libraries' own, and turns the persistent compilation cache on."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import jax
 
     from jaxmm.data.sources import cache_dir
 
     logging.getLogger("absl").setLevel(logging.ERROR)
+    logging.basicConfig(format="jaxmm: %(message)s")
+    logging.getLogger("jaxmm").setLevel(logging.INFO)
     warnings.filterwarnings("ignore", module="orbax")
     if jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "compiled"))

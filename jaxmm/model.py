@@ -1,6 +1,7 @@
 """A trained model in use: texts and motions in, embeddings and answers out."""
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from jaxmm.tasks.base import Embeds
 from jaxmm.train.step import compile_eval, make_mesh, place_batch
 from jaxmm.typing import Batch, Collections, Params
 
+_LOG = logging.getLogger(__name__)
 CONFIG_FILE = "config.json"
 ASSETS_FOLDER = "assets"
 
@@ -68,6 +70,7 @@ class Embedder:
     ) -> tuple[Gallery, Float32[np.ndarray, "motions dim"], Float32[np.ndarray, "captions dim"]]:
         """Embeds the motions and the distinct captions of a split."""
         gallery = data.gallery(split)
+        _LOG.info("embedding %d motions and %d captions of %s", len(gallery.indices), len(gallery.captions), split)
         motion = np.concatenate([self.batch(params, collections, batch) for batch in data.eval_batches(split)])
         return gallery, motion, self.texts(params, collections, gallery.captions)
 

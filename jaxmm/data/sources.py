@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator
 from itertools import chain
@@ -15,6 +16,7 @@ from jaxmm.data.motion import Motion, rooted_at
 from jaxmm.data.packed import PackedMotions, open_packed, pack
 from jaxmm.errors import DataError
 
+_LOG = logging.getLogger(__name__)
 _PACKING_VERSION = 1  # raise it when the same source would be packed into other frames
 
 
@@ -123,7 +125,10 @@ def packed_source(source: MotionSource, root: Path | None, *, fps: float) -> Pac
         DataError: If the source cannot be read.
     """
     folder = cache_dir() / "motions" / _digest(source, root, fps)
-    return open_packed(folder) if folder.is_dir() else pack(source.read(root), folder, fps=fps)
+    if folder.is_dir():
+        return open_packed(folder)
+    _LOG.info("packing %s at %g frames a second, once, into %s", type(source).__name__, fps, folder)
+    return pack(source.read(root), folder, fps=fps)
 
 
 def _existing(root: Path | None) -> Path:
