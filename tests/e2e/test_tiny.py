@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -146,8 +147,8 @@ def test_python_interface_mirrors_the_command_line(run, index, monkeypatch, cach
     assert model.retrieve("a person bows", gallery, k=2)[0].captions
     assert isinstance(model.retrieve(motion, gallery, k=1)[0].name, str)
     variables = {"params": model.params["motion"], **model.collections["motion"]}
-    frames = np.zeros((1, 5, 25, 3), np.float32)
-    embedding = model.modules["motion"].apply(variables, frames, np.ones((1, 5), bool), deterministic=True)
+    frames, mask = jnp.zeros((1, 5, 25, 3)), jnp.ones((1, 5), bool)
+    embedding = model.modules["motion"].apply(variables, frames, mask, deterministic=True)
     assert embedding.shape == (1, 64)
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from jaxmm.encoders.text import TransformerText
 from jaxmm.errors import WeightsError
+from jaxmm.hub import find_checkpoint
 from jaxmm.weights.families import backbone_table
 from jaxmm.weights.files import read_tensors
 from jaxmm.weights.rules import export_tree, import_tree
-from jaxmm.weights.source import find_checkpoint
 from jaxmm.weights.text import load_backbone, parameter_shapes, read_backbone, save_backbone
 
 torch = pytest.importorskip("torch")
