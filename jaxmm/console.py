@@ -25,8 +25,11 @@ def set_up() -> None:
     from jaxmm.data.sources import cache_dir
 
     logging.getLogger("absl").setLevel(logging.ERROR)
-    logging.basicConfig(format="jaxmm: %(message)s")
-    logging.getLogger("jaxmm").setLevel(logging.INFO)
+    lines = logging.StreamHandler()
+    lines.setFormatter(logging.Formatter("jaxmm: %(message)s"))
+    own = logging.getLogger("jaxmm")
+    own.handlers, own.propagate = [lines], False
+    own.setLevel(logging.INFO)
     warnings.filterwarnings("ignore", module="orbax")
     if jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "compiled"))
