@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,8 @@ class Checkpoints:
         """
         found = self._restore_arrays(step, "model", "training")
         sha256 = tree_sha256({**found["model"], **found["training"]})
-        self._check_digest(step, state_sha256=sha256)
+        for position in self._saved_positions(step):
+            self._check_digest(step, state_sha256=sha256, data=position)
         return sha256
 
     def _restore_arrays(self, step: int, *items: str) -> dict[str, Any]:
@@ -157,6 +159,16 @@ class Checkpoints:
             }
             return dict(self._manager.restore(step, args=ocp.args.Composite(**wanted)))
         except Exception as error:  # Orbax, TensorStore and JSON each raise their own kinds
+            raise self._unreadable(step, error) from error
+
+    def _saved_positions(self, step: int) -> list[Any]:
+        """Reads where each process stood in the data, as Grain's handler writes it."""
+        try:
+            files = sorted((self._folder / str(step) / "data").glob("process_*.json"))
+            if not files:
+                raise FileNotFoundError("the position in the data is absent")
+            return [json.loads(file.read_text()) for file in files]
+        except (OSError, ValueError) as error:
             raise self._unreadable(step, error) from error
 
     def _check_digest(self, step: int, **found: object) -> None:

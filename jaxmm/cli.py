@@ -103,7 +103,9 @@ class Retrieve:
         Path | None, arg(help="Page to write; without --text or --motion it has the gallery's captions.")
     ] = None
     fps: Annotated[float | None, arg(help="Frame rate of .npy and .npz motions; the run's by default.")] = None
-    metres_per_unit: Annotated[float, arg(help="Length of one unit of .bvh motions, in metres.")] = 0.01
+    metres_per_unit: Annotated[
+        float | None, arg(help="Length of one unit of .bvh motions, in metres; the run's, or 0.01, by default.")
+    ] = None
     checkpoint: Checkpoint = "last"
     json: Json = False
 
@@ -121,7 +123,8 @@ class Retrieve:
         motions = [self._read(path, model) for path in self.motion]
         index = Index.read(self.index) if self.index is not None else model.index(root=self.root)
         answers = {query: model.retrieve(query, index, k=self.k) for query in self.text}
-        answers |= {motion.key: model.retrieve(motion, index, k=self.k) for motion in motions}
+        for path, motion in zip(self.motion, motions, strict=True):
+            answers[str(path)] = model.retrieve(motion, index, k=self.k)
         if self.html is not None:
             num_queries = write_page(self.html, model, index, texts=self.text, motions=motions, k=self.k)
             console.note(f"{self.html}: {num_queries} queries")
@@ -130,9 +133,20 @@ class Retrieve:
 
     def _read(self, path: Path, model: "Model") -> "Motion":
         from jaxmm.data.files import read_motion_file
+        from jaxmm.data.motion import rooted_at
+        from jaxmm.data.sources import BvhFolder
 
-        fps = self.fps or model.experiment.data.fps
-        return read_motion_file(path, skeleton=model.skeleton, fps=fps, metres_per_unit=self.metres_per_unit)
+        data = model.experiment.data
+        bvh = data.source if isinstance(data.source, BvhFolder) else BvhFolder()
+        motion = read_motion_file(
+            path,
+            skeleton=model.skeleton,
+            fps=data.fps if self.fps is None else self.fps,
+            metres_per_unit=bvh.metres_per_unit if self.metres_per_unit is None else self.metres_per_unit,
+        )
+        if bvh.root_joint is None or motion.skeleton == model.skeleton:
+            return motion
+        return rooted_at(motion, bvh.root_joint)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -283,6 +297,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of stdout, such as head, has seen enough
         sys.stderr.close()
         raise SystemExit(0) from None
+    except OSError as error:
+        print(f"jaxmm: {error}; check the path, its permissions and the space left", file=sys.stderr)
+        raise SystemExit(2) from None
     except KeyboardInterrupt:
         print("jaxmm: interrupted; the same command continues from the last checkpoint", file=sys.stderr)
         raise SystemExit(130) from None

@@ -52,7 +52,7 @@ def show(values: Mapping[str, Any], *, title: str, as_json: bool) -> None:
     for name, value in values.items():
         number = _plain(value)
         table.add_row(name, f"{number:.4f}" if isinstance(number, float) else f"{number:,}")
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, markup=False, emoji=False)
     console.print(title, style="bold", highlight=False)
     console.print(table)
 
@@ -69,7 +69,7 @@ def show_answers(answers: "Mapping[str, Sequence[Hit]]", *, as_json: bool) -> No
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(markup=False, emoji=False)
     for query, hits in answers.items():
         table = Table(box=None, show_header=False)
         for rank, hit in enumerate(hits, 1):
@@ -91,7 +91,7 @@ def show_parts(parts: "Sequence[Part]", *, title: str) -> None:
         few = len(part.shapes) <= _MOST_SHAPES
         summary = shapes if few else f"{len(part.shapes)} tensors; see them with --depth"
         table.add_row(part.name, f"{part.num_parameters:,}", f"{part.trainable:,}", summary)
-    console = Console()
+    console = Console(markup=False, emoji=False)
     console.print(title, style="bold", highlight=False)
     console.print(table)
 

@@ -1,17 +1,17 @@
 """Runs: training that starts or continues a folder, its evaluation and its verification."""
 
 import functools
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 
 from jaxmm.checkpoint import FOLDER, Checkpoints
-from jaxmm.config import differences, encode
-from jaxmm.data.motion_text import MotionTextData
+from jaxmm.config import decode, differences, encode
+from jaxmm.data.motion_text import ASSET_FILES, MotionTextData
 from jaxmm.errors import CheckpointError, ConfigError, JaxmmError
 from jaxmm.evaluate.retrieval import Protocol, evaluate_retrieval
 from jaxmm.experiment import Experiment, read_experiment, write_experiment
@@ -143,6 +143,7 @@ def verify(run: str | Path) -> dict[str, object]:
 
 def _check_free(run: Path, experiment: Experiment) -> None:
     """Checks that the folder is a run of the experiment, or may become one."""
+    decode(encode(experiment))  # refuses before training what config.json could not be read back from
     path = run / CONFIG_FILE
     if path.is_file():
         changed = differences(encode(read_experiment(path)), encode(experiment))
@@ -150,10 +151,17 @@ def _check_free(run: Path, experiment: Experiment) -> None:
             raise ConfigError(
                 f"{run}: holds a run of another config; choose another --workdir, or undo:\n  " + "\n  ".join(changed)
             )
-    elif run.exists() and (not run.is_dir() or {entry.name for entry in run.iterdir()} - {ASSETS_FOLDER, FOLDER}):
+    elif run.exists() and (not run.is_dir() or _foreign(run)):
         raise ConfigError(f"{run}: is not empty and holds no run; choose another --workdir")
     else:
-        shutil.rmtree(run / ASSETS_FOLDER, ignore_errors=True)  # left by a start that failed before its first step
+        for name in ASSET_FILES:  # left by a start that failed before its first step
+            (run / ASSETS_FOLDER / name).unlink(missing_ok=True)
+
+
+def _foreign(run: Path) -> set[str]:
+    """Returns what a start of ours, killed at any moment, cannot have left in a folder without a config."""
+    mine = {ASSETS_FOLDER, FOLDER}
+    return {entry.name for entry in run.iterdir() if not entry.name.startswith(f".{CONFIG_FILE}.")} - mine
 
 
 def _start(
@@ -178,13 +186,14 @@ def _validation(experiment: Experiment, data: MotionTextData) -> Callable[[Train
                 f"loop.best_metric is {loop.best_metric!r}, but the data have no val split; set it to None"
             )
         return None
+    pair = np.eye(2, dtype=np.float32)
+    names = [f"val/{name}" for name in evaluate_retrieval(pair, pair, pair > 0)]
+    if loop.best_metric is not None and loop.best_metric not in names:
+        raise ConfigError(f"loop.best_metric is {loop.best_metric!r}; choose among {', '.join(names)}")
     embedder = Embedder(experiment.task, experiment.data, data.tokenizer)
 
     def score(state: TrainState) -> Mapping[str, float]:
         gallery, motion, text = embedder.split(state.params, state.collections, data, "val")
-        scores = {f"val/{name}": value for name, value in evaluate_retrieval(motion, text, gallery.relevant).items()}
-        if loop.best_metric is not None and loop.best_metric not in scores:
-            raise ConfigError(f"loop.best_metric is {loop.best_metric!r}; choose among {', '.join(scores)}")
-        return scores
+        return {f"val/{name}": value for name, value in evaluate_retrieval(motion, text, gallery.relevant).items()}
 
     return score

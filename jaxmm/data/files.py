@@ -51,14 +51,14 @@ def describe_folder(root: Path, *, metres_per_unit: float) -> dict[str, float]:
     source = BvhFolder(metres_per_unit=metres_per_unit) if any(root.rglob("*.bvh")) else MotionFolder()
     counts = {"motions": 0.0, "captions": 0.0, "frames": 0.0, "seconds": 0.0}
     distinct: set[str] = set()
-    joints: set[int] = set()
+    skeletons: set[Skeleton] = set()
     for motion in source.read(root):
         counts["motions"] += 1
         counts["captions"] += len(motion.captions)
         counts["frames"] += motion.num_frames
         counts["seconds"] += motion.seconds
         distinct.update(motion.captions)
-        joints.add(motion.skeleton.num_joints)
-    if len(joints) > 1:
-        raise DataError(f"{root}: holds skeletons of {sorted(joints)} joints; keep one skeleton a folder")
-    return {**counts, "distinct_captions": float(len(distinct)), "joints": float(joints.pop())}
+        skeletons.add(motion.skeleton)
+        if len(skeletons) > 1:
+            raise DataError(f"{root}: {motion.key} has another skeleton than the motions before it; keep one a folder")
+    return {**counts, "distinct_captions": float(len(distinct)), "joints": float(skeletons.pop().num_joints)}

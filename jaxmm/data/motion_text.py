@@ -23,6 +23,8 @@ from jaxmm.typing import Batch
 
 WORDS = "words"
 _SKELETON = "skeleton.json"
+ASSET_FILES = ("tokenizer.json", _SKELETON)
+"""What `MotionText.open` writes into a run."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

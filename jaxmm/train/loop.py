@@ -100,11 +100,11 @@ def fit(
             clock.flush(throttle)
             scores = evaluate(state)
             report(step, scores)
-            clock.skip()
+            clock.skip(step)
         if epoch % loop.save_every == 0 or ends:
             clock.flush(throttle)
             save(state, scores)
-            clock.skip()
+            clock.skip(step)
     clock.flush(throttle)
     return state
 
@@ -129,5 +129,5 @@ class _Clock:
         for finished in throttle.drain():
             self.tick(*finished)
 
-    def skip(self) -> None:
-        self._since = time.perf_counter()
+    def skip(self, step: int) -> None:
+        self._since, self._last = time.perf_counter(), step

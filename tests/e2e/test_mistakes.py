@@ -91,6 +91,8 @@ def test_misspelt_fields_are_refused_with_the_right_one(capsys):
         (["retrieve", "no/such/run", "--text", "a", "-k", "0"], "-k is 0"),
         (["inspect", "no/such/run"], "no such config file"),
         (["data", "check", "no/such/folder"], "is not a folder"),
+        (["data", "synthesize", "--out", "README.md"], "check the path"),
+        (["train", TINY, "--workdir", "README.md/run"], "check the path"),
         (["teach"], "teach"),
         ([], "subcommand"),
     ],
@@ -103,6 +105,22 @@ def test_a_failed_start_leaves_no_run_behind(capsys, tmp_path):
     words = ("train", "configs/dance_text/cmu.py", "--workdir", tmp_path / "run", "--data.root")
     assert "is not a folder" in refusal(capsys, *words, tmp_path / "nowhere")
     assert "cannot be read" in refusal(capsys, *words, tmp_path)
+
+
+def test_a_config_that_could_not_be_read_back_is_refused_before_training(capsys, tmp_path):
+    config = tmp_path / "own.py"
+    config.write_text(
+        "import dataclasses\nimport importlib.util\nfrom jaxmm import PoseConvGru\n"
+        f"spec = importlib.util.spec_from_file_location('tiny', {str(REPOSITORY / TINY)!r})\n"
+        "tiny = importlib.util.module_from_spec(spec)\nspec.loader.exec_module(tiny)\n"
+        "class OwnEncoder(PoseConvGru):\n    pass\n"
+        "def get_config():\n"
+        "    experiment = tiny.get_config()\n"
+        "    task = dataclasses.replace(experiment.task, motion=OwnEncoder(embedding_dim=64))\n"
+        "    return dataclasses.replace(experiment, task=task)\n"
+    )
+    assert "is not allowed" in refusal(capsys, "train", config, "--workdir", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_with_other_files_is_not_taken_over(capsys, tmp_path):

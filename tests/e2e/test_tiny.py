@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -146,7 +147,7 @@ def test_python_interface_mirrors_the_command_line(run, index, monkeypatch, cach
     assert model.embed_motion([motion])[0] @ gallery.motion[0] > 0.999
     assert model.retrieve("a person bows", gallery, k=2)[0].captions
     assert isinstance(model.retrieve(motion, gallery, k=1)[0].name, str)
-    variables = {"params": model.params["motion"], **model.collections["motion"]}
+    variables = jax.tree.map(jnp.asarray, {"params": model.params["motion"], **model.collections["motion"]})
     frames, mask = jnp.zeros((1, 5, 25, 3)), jnp.ones((1, 5), bool)
     embedding = model.modules["motion"].apply(variables, frames, mask, deterministic=True)
     assert embedding.shape == (1, 64)

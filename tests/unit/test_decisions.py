@@ -116,7 +116,7 @@ def run(experiment, state, tmp_path_factory):
 @pytest.fixture
 def call(monkeypatch, capsys):
     """Runs a command in this process and returns what it printed."""
-    monkeypatch.setattr(console, "quiet_libraries", lambda: None)
+    monkeypatch.setattr(console, "set_up", lambda: None)
 
     def run_command(*words):
         cli.main([str(word) for word in words])
