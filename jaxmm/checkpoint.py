@@ -235,7 +235,7 @@ def state_sha256(state: TrainState) -> str:
     Example:
         >>> from jaxmm.optim import Horizon
         >>> state = TrainState(step=np.array(1), params={"w": np.ones(2)}, collections={}, opt_state=(),
-        ...                    key=np.zeros(2, np.uint32), horizon=Horizon())
+        ...                    key=np.zeros(2, np.uint32), guards={}, horizon=Horizon())
         >>> state_sha256(state) == state_sha256(state.replace(params={"w": np.zeros(2)}))
         False
     """
@@ -263,7 +263,7 @@ def _model_of(state: TrainState) -> dict[str, Any]:
 
 
 def _training_of(state: TrainState) -> dict[str, Any]:
-    return {"step": state.step, "opt_state": state.opt_state, "key": state.key}
+    return {"step": state.step, "opt_state": state.opt_state, "key": state.key, "guards": state.guards}
 
 
 def _shapes(tree: Any) -> dict[str, str]:

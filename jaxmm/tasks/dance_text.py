@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jaxmm import parallel
 from jaxmm.data.motion_text import MotionTextData
 from jaxmm.encoders.heads import ProjectionHead
 from jaxmm.encoders.pose import PoseConvGru
@@ -196,5 +197,6 @@ class DanceTextTask(Task):
         else:
             motion = self.embed_motion(params, collections, batch)
             text = self.embed_text(params, collections, batch)
-        losses = symmetric_infonce(motion, text, temperature=self.temperature, example_mask=batch["example_mask"])
-        return losses, (collections, {})
+        motion, text, example_mask = parallel.all_rows((motion, text, batch["example_mask"]))
+        losses = symmetric_infonce(motion, text, temperature=self.temperature, example_mask=example_mask)
+        return parallel.own_rows(losses), (collections, {})

@@ -9,6 +9,7 @@ import pytest
 
 from jaxmm.checkpoint import Checkpoints, state_sha256, tree_sha256
 from jaxmm.errors import CheckpointError
+from jaxmm.numerics import Guard
 from jaxmm.optim import Horizon
 from jaxmm.state import TrainState
 
@@ -28,6 +29,7 @@ def state_at(step, *, width=2000, dtype=np.float32, name="kernel"):
         collections={"motion": {"batch_stats": {"mean": array(3)}}},
         opt_state=({"mu": array(width)}, jnp.int32(step)),
         key=jax.random.key_data(jax.random.key(step)),
+        guards={"all": Guard.fresh()},
         horizon=Horizon(epochs=2, steps_per_epoch=5),
     )
 

@@ -35,7 +35,7 @@ def train(task, state):
     """A compiled step that trains all but most of the backbone, and the state before it."""
     optimizer = dataclasses.replace(task.optimizer, lr=0.02, end_lr=0.02)
     task = dataclasses.replace(task, optimizer=optimizer, freeze=Freeze.last_tensors(2))
-    start = dataclasses.replace(state, opt_state=task.transform(state.params, HORIZON).init(state.params))
+    start = dataclasses.replace(state, opt_state=task.transform(state.params, HORIZON).init(task.moving(state.params)))
     return jax.jit(task.train_step), start
 
 
