@@ -15,9 +15,9 @@ from jaxmm.state import TrainState
 from jaxmm.tasks.base import Task
 from jaxmm.typing import Array, Batch, Collections, Metrics, Params
 
-TrainStep = Callable[[TrainState, Batch, bool], tuple[TrainState, Metrics]]
-"""Takes a state, this process's rows of the batch and whether it is asked to stop; `stop` among the metrics tells
-whether any process is."""
+TrainStep = Callable[[TrainState, Batch, bool], tuple[TrainState, Metrics, Metrics]]
+"""Takes a state, this process's rows of a batch, and whether this process is asked to stop; returns the new state,
+scalars worth logging, and the alarms `stop`, whether any process is asked to stop, and `bad_in_row`."""
 
 _WORTH_SPLITTING = 2**16  # elements; smaller arrays cost more to gather than to hold
 
@@ -157,14 +157,17 @@ def compile_train_step(task: Task, state: TrainState, mesh: Mesh, *, mode: Liter
         mode: As in `Devices`.
     """
 
-    def step(state: TrainState, batch: Batch, stop: Array) -> tuple[TrainState, Metrics]:
+    def step(state: TrainState, batch: Batch, stop: Array) -> tuple[TrainState, Metrics, Metrics]:
         with jax.default_matmul_precision(task.numerics.matmul_precision):
             after, metrics = task.train_step(state, batch)
-        return after, {**metrics, "stop": parallel.any_device(stop)}
+        guards = after.guards.values()
+        metrics = {**metrics, "skipped": sum(guard.skipped for guard in guards)}
+        in_row = jnp.stack([guard.in_row for guard in guards]).max()
+        return after, metrics, {"stop": parallel.any_device(stop), "bad_in_row": in_row}
 
     num_flags = mesh.shape["data"] // jax.process_count()
     if mode == "jit":
-        shardings = (state_shardings(state, mesh), replicated(mesh))
+        shardings = (state_shardings(state, mesh), replicated(mesh), replicated(mesh))
         compiled, place = jax.jit(step, out_shardings=shardings, donate_argnums=0), place_batch
     else:
         devices = list(mesh.devices.flat)
@@ -173,7 +176,7 @@ def compile_train_step(task: Task, state: TrainState, mesh: Mesh, *, mode: Liter
         )
         place = _divide
 
-    def run(state: TrainState, batch: Batch, stop: bool) -> tuple[TrainState, Metrics]:
+    def run(state: TrainState, batch: Batch, stop: bool) -> tuple[TrainState, Metrics, Metrics]:
         flags = place({"stop": np.full(num_flags, stop)}, mesh)["stop"]
         return compiled(state, place(batch, mesh), flags)
 
