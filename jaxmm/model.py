@@ -11,13 +11,14 @@ import jax
 import numpy as np
 from jaxtyping import Float32
 
-from jaxmm.checkpoint import Checkpoints, tree_sha256
+from jaxmm.checkpoint import Checkpoints
 from jaxmm.data.motion import Motion, resample
 from jaxmm.data.motion_text import Gallery, MotionText, MotionTextData
 from jaxmm.data.text import CaptionTokenizer
 from jaxmm.errors import CheckpointError, ConfigError, DataError
 from jaxmm.experiment import Experiment, read_experiment
 from jaxmm.index import Hit, Index
+from jaxmm.snapshot import tree_sha256
 from jaxmm.tasks.base import Embeds
 from jaxmm.train.step import compile_eval, make_mesh, place_batch
 from jaxmm.typing import Batch, Collections, Params

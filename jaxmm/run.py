@@ -12,13 +12,14 @@ from jax.sharding import Mesh
 from jaxmm.checkpoint import FOLDER, Checkpoints
 from jaxmm.config import decode, differences, encode
 from jaxmm.data.motion_text import ASSET_FILES, MotionTextData
-from jaxmm.errors import CheckpointError, ConfigError, JaxmmError
+from jaxmm.errors import CheckpointError, ConfigError
 from jaxmm.evaluate.retrieval import Protocol, evaluate_retrieval
 from jaxmm.experiment import Experiment, read_experiment, write_experiment
 from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE, Embedder, load
 from jaxmm.optim import Horizon
 from jaxmm.state import TrainState
 from jaxmm.train.loop import fit
+from jaxmm.train.saver import Saver
 from jaxmm.train.step import embed_rows, make_mesh, place_batch, replicated
 from jaxmm.train.writers import MetricWriter
 
@@ -41,7 +42,7 @@ def train(experiment: Experiment, workdir: str | Path, *, report: Report = lambd
         ConfigError: If the folder holds a run of another experiment, or the settings do not fit together.
         DataError: If the data cannot be read.
         WeightsError: If pretrained weights cannot be found or do not fit.
-        CheckpointError: If the run's checkpoint cannot be restored.
+        CheckpointError: If the run's checkpoints cannot be restored, or its end cannot be saved.
 
     Example:
         >>> import tempfile
@@ -60,11 +61,16 @@ def train(experiment: Experiment, workdir: str | Path, *, report: Report = lambd
     task, mesh = experiment.task, make_mesh()
     validation = _validation(experiment, data)
     batches = data.train_batches(seed=experiment.seed, process=jax.process_index(), num_processes=jax.process_count())
-    with Checkpoints(run, keep=experiment.loop.keep, best_metric=experiment.loop.best_metric) as checkpoints:
+    with Checkpoints(
+        run,
+        keep=experiment.loop.keep,
+        best_metric=experiment.loop.best_metric,
+        fingerprint=data.fingerprint(seed=experiment.seed, num_processes=jax.process_count()),
+    ) as checkpoints:
         saved = checkpoints.steps()
         state = _start(experiment, data, horizon, mesh, pretrained=not saved)
         if saved:
-            state = checkpoints.restore(state, batches, step=saved[-1])
+            state = checkpoints.resume(state, batches)
         write_experiment(experiment, run / CONFIG_FILE)
         ready = task.precompute(state.params, data, functools.partial(embed_rows, params=state.params, mesh=mesh))
         scores: dict[str, float] = {}
@@ -75,6 +81,7 @@ def train(experiment: Experiment, workdir: str | Path, *, report: Report = lambd
                 writer.write(step, values)
                 report(step, horizon.num_steps, values)
 
+            saver = Saver(checkpoints, batches, alert=record)
             state = fit(
                 task,
                 experiment.loop,
@@ -82,9 +89,10 @@ def train(experiment: Experiment, workdir: str | Path, *, report: Report = lambd
                 map(ready, batches),
                 mesh,
                 evaluate=validation,
-                save=lambda state, values: checkpoints.save(state, batches, values),
+                save=saver,
                 report=record,
             )
+            saver.finish(state)
     return {"step": float(state.step), "seconds": time.perf_counter() - started, **scores}
 
 
@@ -122,10 +130,11 @@ def evaluate(
 
 
 def verify(run: str | Path) -> dict[str, object]:
-    """Restores the last checkpoint of a run and compares it with the digest saved beside it.
+    """Compares every file of every checkpoint of a run with its manifest, and restores the last one.
 
     Returns:
-        `step`, `state_sha256` (None when it cannot be read), `ok`, and `problem` when not ok.
+        `step` and `state_sha256` of the last checkpoint (None when it cannot be read), `ok`, and, when not ok,
+        `problem`: one line for each damaged file.
 
     Raises:
         CheckpointError: If the folder is no run, or holds no checkpoint.
@@ -133,12 +142,18 @@ def verify(run: str | Path) -> dict[str, object]:
     run = Path(run)
     if not (run / CONFIG_FILE).is_file():
         raise CheckpointError(f"{run}: is not a run; give the folder that jaxmm train wrote")
-    with Checkpoints(run, writable=False) as checkpoints:
-        step = checkpoints.choose("last")
+    checkpoints = Checkpoints(run, writable=False)
+    steps = checkpoints.steps()
+    if not steps:
+        raise CheckpointError(f"{run}: holds no checkpoint yet; train the run first")
+    problems, sha256 = [problem for step in steps for problem in checkpoints.damage(step)], None
+    if not checkpoints.damage(steps[-1]):
         try:
-            return {"step": step, "state_sha256": checkpoints.verify(step), "ok": True}
-        except JaxmmError as error:
-            return {"step": step, "state_sha256": None, "ok": False, "problem": str(error)}
+            sha256 = checkpoints.verify(steps[-1])
+        except CheckpointError as error:
+            problems.append(str(error))
+    found = {"step": steps[-1], "state_sha256": sha256, "ok": not problems}
+    return {**found, "problem": "\n".join(problems)} if problems else found
 
 
 def _check_free(run: Path, experiment: Experiment) -> None:
