@@ -363,7 +363,7 @@ def test_another_error_is_not_taken_for_a_full_disk(tmp_path, monkeypatch):
     monkeypatch.setattr("jaxmm.snapshot.seal", fail)
     with (
         Checkpoints(tmp_path) as checkpoints,
-        pytest.raises(CheckpointError, match="cannot be saved .*denied") as caught,
+        pytest.raises(CheckpointError, match=r"cannot be saved .*denied") as caught,
     ):
         checkpoints.save(state_at(5), at_step(5), {})
     assert not isinstance(caught.value, DiskFullError)
