@@ -30,13 +30,19 @@ class Train:
 
     config: Positional[Path]
     workdir: Annotated[Path | None, arg(help="Folder of the run; runs/<system>/<config> by default.")] = None
+    distributed: Annotated[
+        bool, arg(help="Join the other processes of the run first; start one on each host, see docs/clusters.md.")
+    ] = False
     json: Json = False
 
     def __call__(self, experiment: "Experiment | None" = None) -> None:
         """Trains, with a progress bar, and prints the last scores."""
         from jaxmm import run
         from jaxmm.experiment import read_config
+        from jaxmm.train.cluster import join_cluster
 
+        if self.distributed:
+            join_cluster()
         workdir = self.workdir or Path("runs") / self.config.resolve().parent.name / self.config.stem
         with console.training_progress() as report:
             scores = run.train(experiment or read_config(self.config), workdir, report=report)
@@ -286,7 +292,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: Words after the program's name; those of this process by default.
 
     Raises:
-        SystemExit: With status 2 after a mistake, 1 when `verify` finds something wrong, 130 when interrupted.
+        SystemExit: With status 2 after a mistake, 1 when something checked is wrong, 128 plus the number of the
+            signal that interrupted it.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -300,9 +307,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         print(f"jaxmm: {error}; check the path, its permissions and the space left", file=sys.stderr)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print("jaxmm: interrupted; the same command continues from the last checkpoint", file=sys.stderr)
-        raise SystemExit(130) from None
+    except KeyboardInterrupt as error:
+        saved_step = getattr(error, "saved_step", None)
+        known = "" if saved_step is None else f"; step {saved_step} is saved"
+        print(f"jaxmm: interrupted{known}; the same command continues from the last checkpoint", file=sys.stderr)
+        raise SystemExit(getattr(error, "status", 130)) from None
 
 
 def _run(words: list[str]) -> None:

@@ -49,6 +49,24 @@ class CheckpointError(JaxmmError):
     """
 
 
+class DamagedError(CheckpointError):
+    """Files of a checkpoint are not those that were saved; an older checkpoint may be sound.
+
+    Example:
+        >>> issubclass(DamagedError, CheckpointError)
+        True
+    """
+
+
+class DiskFullError(CheckpointError):
+    """A checkpoint did not fit on the disk; the ones before it are still there.
+
+    Example:
+        >>> issubclass(DiskFullError, CheckpointError)
+        True
+    """
+
+
 class TrainingError(JaxmmError):
     """Training cannot go on: its numbers stay bad however often it goes back.
 

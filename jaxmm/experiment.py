@@ -12,6 +12,7 @@ from jaxmm.errors import ConfigError, JaxmmError
 from jaxmm.files import write_text
 from jaxmm.tasks.base import Task
 from jaxmm.train.loop import Loop
+from jaxmm.train.step import Devices
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class Experiment:
         task: The system: modules, objective, optimizer.
         data: Where examples come from and how they are prepared.
         loop: How long to train, and how often to evaluate and save.
+        devices: How training is spread over devices.
         seed: Seed of the initialisation, the order of the data and all further randomness, >= 0.
 
     Raises:
@@ -36,6 +38,7 @@ class Experiment:
     task: Task
     data: MotionText
     loop: Loop = dataclasses.field(default_factory=Loop)
+    devices: Devices = dataclasses.field(default_factory=Devices)
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -1,6 +1,7 @@
 """Packed motions: all frames of a source in one memory-mapped array, written once and shared by every reader."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -25,6 +26,7 @@ class PackedMotions:
         keys: Name of each motion.
         captions: Captions of each motion.
         tags: Tags of each motion.
+        digests: First half of the SHA-256 of each motion's frames, as they were packed.
         fps: Frames per second.
         skeleton: Names and parents of the joints.
 
@@ -42,6 +44,7 @@ class PackedMotions:
     keys: tuple[str, ...]
     captions: tuple[tuple[str, ...], ...]
     tags: tuple[Mapping[str, str], ...]
+    digests: tuple[str, ...]
     fps: float
     skeleton: Skeleton
 
@@ -89,9 +92,11 @@ def _write(motions: Iterable[Motion], folder: Path, fps: float) -> None:
             if motion.key in rows:
                 raise DataError(f"{motion.key}: the key repeats; give every motion its own")
             positions = resample(motion.positions, source_fps=motion.fps, target_fps=fps)
-            frames.write(np.ascontiguousarray(positions, np.float32).tobytes())
+            content = np.ascontiguousarray(positions, np.float32).tobytes()
+            frames.write(content)
             rows[motion.key] = {
                 "num_frames": len(positions),
+                "digest": hashlib.sha256(content).hexdigest()[:32],
                 "captions": list(motion.captions),
                 "tags": dict(motion.tags),
             }
@@ -124,6 +129,7 @@ def open_packed(folder: Path) -> PackedMotions:
         keys=tuple(rows),
         captions=tuple(tuple(row["captions"]) for row in rows.values()),
         tags=tuple(row["tags"] for row in rows.values()),
+        digests=tuple(row["digest"] for row in rows.values()),
         fps=meta["fps"],
         skeleton=Skeleton(joint_names=tuple(meta["joint_names"]), parents=tuple(meta["parents"])),
     )

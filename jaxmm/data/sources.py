@@ -17,7 +17,7 @@ from jaxmm.data.packed import PackedMotions, open_packed, pack
 from jaxmm.errors import DataError
 
 _LOG = logging.getLogger(__name__)
-_PACKING_VERSION = 1  # raise it when the same source would be packed into other frames
+_PACKING_VERSION = 2  # raise it when the same source would be packed into other files
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

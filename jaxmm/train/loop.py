@@ -105,8 +105,8 @@ def fit(
         step += 1
         monitor.see(throttle.add((step, metrics, alarms)))
         epoch, within = divmod(step, horizon.steps_per_epoch)
-        last = step == horizon.num_steps or monitor.stop
-        if within and not last and monitor.bad_in_row < numerics.rollback_after:
+        ends = step == horizon.num_steps
+        if within and not ends and not monitor.alarmed(numerics):
             continue
         for finished in throttle.drain():
             monitor.see(finished)
@@ -119,11 +119,10 @@ def fit(
             step = int(state.step)
             monitor.restart(step)
             continue
-        due = within == 0 or step == horizon.num_steps
-        if due and hooks.evaluate is not None and loop.evaluate_every:
-            if epoch % loop.evaluate_every == 0 or last:
-                scores = hooks.evaluate(state)
-                hooks.report(step, scores)
+        due, last = ends or within == 0, ends or monitor.stop
+        if hooks.evaluate is not None and loop.evaluate_every and due and (ends or epoch % loop.evaluate_every == 0):
+            scores = hooks.evaluate(state)
+            hooks.report(step, scores)
         if last or epoch % loop.save_every == 0:
             hooks.save(state, scores if due else {}, last)
             num_rollbacks = 0
@@ -136,9 +135,9 @@ def fit(
 def _check_hope(step: int, num_rollbacks: int, numerics: Numerics) -> None:
     if num_rollbacks > numerics.max_rollbacks:
         raise TrainingError(
-            f"step {step}: {numerics.rollback_after} bad steps in a row (loss or gradient not finite, or a spike) after "
-            f"{numerics.max_rollbacks} returns to the last checkpoint; look at the data with jaxmm data check, or lower "
-            "task.optimizer.lr; the checkpoint is kept"
+            f"step {step}: {numerics.rollback_after} bad steps in a row (loss or gradient not finite, or a spike) "
+            f"after {numerics.max_rollbacks} returns to the last checkpoint; look at the data with jaxmm data check, "
+            "or lower task.optimizer.lr; the checkpoint is kept"
         )
 
 
@@ -149,7 +148,7 @@ class _Monitor:
 
     Attributes:
         stop: Whether a process was asked to stop.
-        bad_in_row: Bad steps since the last good one.
+        bad_in_row: Most bad steps in a row since the last restart.
     """
 
     def __init__(self, report: Callable[[int, Mapping[str, float]], None], *, every: int, start: int) -> None:
@@ -162,7 +161,7 @@ class _Monitor:
             return
         step, metrics, alarms = finished
         self.stop |= bool(alarms["stop"])
-        self.bad_in_row = int(alarms["bad_in_row"])
+        self.bad_in_row = max(self.bad_in_row, int(alarms["bad_in_row"]))
         if step % self._every:
             return
         now = time.perf_counter()
@@ -170,6 +169,9 @@ class _Monitor:
         values = {f"train/{name}": float(value) for name, value in jax.device_get(metrics).items()}
         self._report(step, {**values, "train/steps_per_second": rate})
         self._since, self._last = now, step
+
+    def alarmed(self, numerics: Numerics) -> bool:
+        return self.stop or self.bad_in_row >= numerics.rollback_after
 
     def restart(self, step: int) -> None:
         self._since, self._last, self.bad_in_row = time.perf_counter(), step, 0
