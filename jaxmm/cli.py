@@ -209,13 +209,13 @@ class Inspect:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Verify:
-    """Check the last checkpoint of RUN; print JSON and exits with 1 when something is wrong."""
+    """Check every checkpoint of RUN, file by file; print JSON and exit with 1 when something is wrong."""
 
     run: Positional[Path]
     json: Json = False
 
     def __call__(self) -> None:
-        """Prints `step`, `state_sha256`, `ok`, and the problem if there is one."""
+        """Prints `step` and `state_sha256` of the last checkpoint, `ok`, and a line for each damaged file."""
         from jaxmm import run
 
         found = run.verify(self.run)

@@ -25,8 +25,18 @@ class Saver:
         waits: Seconds to wait before each more attempt to save the end.
 
     Example:
-        >>> Saver.__call__.__doc__.split(";")[0]
-        'Saves a state with its scores'
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import jax.numpy as jnp
+        >>> from jaxmm.optim import Horizon
+        >>> state = TrainState(step=jnp.int32(7), params={"w": jnp.ones(2)}, collections={}, opt_state=(),
+        ...                    key=jnp.zeros(2, jnp.uint32), horizon=Horizon())
+        >>> with Checkpoints(Path(tempfile.mkdtemp())) as checkpoints:
+        ...     saver = Saver(checkpoints, iter(grain.MapDataset.range(9).to_iter_dataset()), alert=print)
+        ...     saver(state, {})
+        ...     saver.finish(state)
+        ...     checkpoints.steps()
+        [7]
     """
 
     def __init__(
