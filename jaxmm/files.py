@@ -1,7 +1,12 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files so that a reader never sees half of one, and reading JSON that is not trusted."""
 
+import json
 import os
 from pathlib import Path
+from typing import Any
+
+MAX_JSON_BYTES = 8 * 2**20
+"""Of a JSON file: as objects it may take thirty times as much."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -17,3 +22,34 @@ def write_text(path: Path, text: str) -> None:
     building = path.with_name(f".{path.name}.{os.getpid()}")
     building.write_text(text, encoding="utf-8")
     building.replace(path)
+
+
+def read_json(path: Path, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
+    """Reads a JSON file of bounded size.
+
+    Args:
+        path: The file, UTF-8 text.
+        max_bytes: Largest file to read.
+
+    Raises:
+        OSError: If it cannot be opened, or is no regular file.
+        ValueError: If it is not JSON, is nested too deeply to be read, or is larger than `max_bytes`.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "note.json"
+        >>> write_text(path, "[" * 100_000)
+        >>> read_json(path)
+        Traceback (most recent call last):
+        ValueError: it is nested too deeply
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is not a regular file")
+    with path.open("rb") as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"it is larger than {max_bytes // 2**20} MiB")
+    try:
+        return json.loads(content.decode("utf-8-sig"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
