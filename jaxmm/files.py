@@ -24,6 +24,29 @@ def write_text(path: Path, text: str) -> None:
     building.replace(path)
 
 
+def check_safetensors(path: Path) -> None:
+    """Refuses what no safetensors file is, before a library believes the length that it states of its header.
+
+    Raises:
+        OSError: If it cannot be opened, or is no regular file.
+        ValueError: If its header is longer than the file or than `MAX_JSON_BYTES`.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "model.safetensors"
+        >>> _ = path.write_bytes(bytes([255] * 8))
+        >>> check_safetensors(path)
+        Traceback (most recent call last):
+        ValueError: it states a header of 18446744073709551615 bytes
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is not a regular file")
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > min(path.stat().st_size, MAX_JSON_BYTES):
+        raise ValueError(f"it states a header of {length} bytes")
+
+
 def read_json(path: Path, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
     """Reads a JSON file of bounded size.
 

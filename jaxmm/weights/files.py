@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxmm.errors import WeightsError
-from jaxmm.files import read_json
+from jaxmm.files import check_safetensors, read_json
 from jaxmm.hub import CONFIG, TENSORS
 
 
@@ -57,6 +57,7 @@ def read_tensors(folder: str | Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise WeightsError(f"{path}: no such file; {_how_to_convert(path.parent)}")
     try:
+        check_safetensors(path)
         return load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(
