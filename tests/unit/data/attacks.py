@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import resource
+import signal
 import sys
 import tarfile
 import tempfile
@@ -140,7 +141,7 @@ ATTACKS: dict[str, Attack] = {
     "npy 4 GB header": (ARRAYS, lambda f: motion(f, walk_npy=long_header(2**32 - 1)[:100])),
     "npy code in header": (ARRAYS, lambda f: motion(f, walk_npy=npy(shape="__import__('os').mkdir('PWNED')"))),
     "npy deep header": (ARRAYS, lambda f: motion(f, walk_npy=npy(shape="(" * 9000))),
-    "npy giant number": (ARRAYS, lambda f: motion(f, walk_npy=npy(shape=f"({'9' * 8000}, 1, 3)"))),
+    "npy giant number": (ARRAYS, lambda f: motion(f, walk_npy=npy(shape=f"({'9' * 4000}, 1, 3)"))),
     "npy objects": (ARRAYS, lambda f: motion(f, walk_npy=pickled_array())),
     "npy is a pickle": (ARRAYS, lambda f: motion(f, walk_npy=pickle.dumps(Payload()))),
     "npy not finite": (ARRAYS, lambda f: motion(f, walk_npy=npy(body=b"\xff" * 96))),
@@ -315,7 +316,7 @@ def attack(name: str) -> dict[str, object]:
         results, writer = os.pipe()
         if (child := os.fork()) == 0:
             os.chdir(folder)
-            os.write(writer, _outcome(kind, folder).encode()[:4000])
+            os.write(writer, _outcome(kind, folder).encode(errors="backslashreplace")[:4000])
             os._exit(0)
         os.close(writer)
         _, status, used = os.wait4(child, 0)
@@ -332,12 +333,9 @@ def attack(name: str) -> dict[str, object]:
 
 
 def _outcome(kind: int, folder: Path) -> str:
+    signal.alarm(20)
     from jaxmm.errors import JaxmmError
 
-    resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
-    import signal
-
-    signal.alarm(20)
     try:
         read(kind, folder)
     except JaxmmError as error:
@@ -350,7 +348,11 @@ def _outcome(kind: int, folder: Path) -> str:
 def main() -> None:
     """Prints the result of every attack as one JSON object."""
     import warnings
+    from importlib import import_module
 
+    # Imported before the processes part, so that each measures its reader alone.
+    for module in ("c3d", "safetensors.numpy", "jaxmm.experiment", "jaxmm.index", "jaxmm.weights.files"):
+        import_module(module)
     warnings.simplefilter("ignore")
     started = time.perf_counter()
     chosen = sys.argv[1:] or list(ATTACKS)
