@@ -109,7 +109,10 @@ def read_experiment(path: Path) -> Experiment:
         document = read_json(path)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}); is this folder a run?") from error
-    experiment = decode(document)
+    try:
+        experiment = decode(document)
+    except RecursionError as error:
+        raise ConfigError(f"{path}: is nested too deeply to describe an experiment") from error
     if not isinstance(experiment, Experiment):
         raise ConfigError(f"{path}: does not describe an experiment")
     return experiment
