@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from jaxmm.data.motion import Motion as Motion
     from jaxmm.data.motion import Skeleton as Skeleton
     from jaxmm.data.motion_text import MotionText as MotionText
+    from jaxmm.data.sources import AmcFolder as AmcFolder
     from jaxmm.data.sources import BvhFolder as BvhFolder
+    from jaxmm.data.sources import C3dFolder as C3dFolder
+    from jaxmm.data.sources import HumanMl3dFolder as HumanMl3dFolder
     from jaxmm.data.sources import MotionFolder as MotionFolder
     from jaxmm.data.sources import ProceduralMotions as ProceduralMotions
     from jaxmm.data.splits import FileSplit as FileSplit
@@ -46,6 +49,9 @@ _HOMES = {
     "ProceduralMotions": "jaxmm.data.sources",
     "MotionFolder": "jaxmm.data.sources",
     "BvhFolder": "jaxmm.data.sources",
+    "AmcFolder": "jaxmm.data.sources",
+    "C3dFolder": "jaxmm.data.sources",
+    "HumanMl3dFolder": "jaxmm.data.sources",
     "HashSplit": "jaxmm.data.splits",
     "FileSplit": "jaxmm.data.splits",
     "TagSplit": "jaxmm.data.splits",

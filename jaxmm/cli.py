@@ -100,7 +100,8 @@ class Retrieve:
     run: Positional[Path]
     text: Annotated[UseAppendAction[tuple[str, ...]], arg(help="Sentence to search with; may be repeated.")] = ()
     motion: Annotated[
-        UseAppendAction[tuple[Path, ...]], arg(help="Motion file (.npy, .npz, .bvh) to search with; may be repeated.")
+        UseAppendAction[tuple[Path, ...]],
+        arg(help="Motion file (.npy, .npz, .bvh, .amc, .c3d); may be repeated."),
     ] = ()
     index: Annotated[Path | None, arg(help="Gallery from jaxmm index; by default the test split, embedded now.")] = None
     root: Root = None
@@ -110,7 +111,7 @@ class Retrieve:
     ] = None
     fps: Annotated[float | None, arg(help="Frame rate of .npy and .npz motions; the run's by default.")] = None
     metres_per_unit: Annotated[
-        float | None, arg(help="Length of one unit of .bvh motions, in metres; the run's, or 0.01, by default.")
+        float | None, arg(help="Length of one unit of .bvh, .amc and .c3d motions, in metres; the run's by default.")
     ] = None
     checkpoint: Checkpoint = "last"
     json: Json = False
@@ -139,20 +140,15 @@ class Retrieve:
 
     def _read(self, path: Path, model: "Model") -> "Motion":
         from jaxmm.data.files import read_motion_file
-        from jaxmm.data.motion import rooted_at
-        from jaxmm.data.sources import BvhFolder
 
         data = model.experiment.data
-        bvh = data.source if isinstance(data.source, BvhFolder) else BvhFolder()
-        motion = read_motion_file(
+        return read_motion_file(
             path,
+            source=data.source,
             skeleton=model.skeleton,
             fps=data.fps if self.fps is None else self.fps,
-            metres_per_unit=bvh.metres_per_unit if self.metres_per_unit is None else self.metres_per_unit,
+            metres_per_unit=self.metres_per_unit,
         )
-        if bvh.root_joint is None or motion.skeleton == model.skeleton:
-            return motion
-        return rooted_at(motion, bvh.root_joint)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -226,19 +222,39 @@ class Verify:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CheckData:
-    """Read a whole data folder and say what it holds, or what is wrong with it."""
+    """Read all data of CONFIG, or of a folder, and list what is wrong, file by file; exits with 1 if anything is."""
 
-    root: Positional[Path]
-    metres_per_unit: Annotated[float, arg(help="Length of one unit of .bvh motions, in metres.")] = 0.01
+    target: Annotated[Positional[Path], arg(metavar="CONFIG|FOLDER")]
+    root: Annotated[str | None, arg(name="data.root", help="Folder of the data; the config's own by default.")] = None
+    metres_per_unit: Annotated[
+        float | None, arg(help="Length of one unit of the files of FOLDER; the format's own by default.")
+    ] = None
     json: Json = False
 
     def __call__(self) -> None:
-        """Prints counts of motions, captions, frames, joints and seconds."""
-        from jaxmm.data.files import describe_folder
+        """Prints counts of motions, captions, frames, joints and seconds, and every problem."""
+        from jaxmm.data.check import check_source
+        from jaxmm.data.files import source_of
+        from jaxmm.experiment import read_config
 
-        console.show(
-            describe_folder(self.root, metres_per_unit=self.metres_per_unit), title=f"{self.root}", as_json=self.json
-        )
+        if self.target.suffix == ".py":
+            if self.metres_per_unit is not None:
+                raise ConfigError("--metres_per_unit goes with a folder; a config states the unit as its data.source")
+            data = read_config(self.target).data
+            source, split, root = data.source, data.split, data.root if self.root is None else self.root
+        elif self.root is not None:
+            raise ConfigError(f"{self.target} is no config, so --data.root has no use; name a config or one folder")
+        else:
+            root, split = self.target, None
+            source = source_of(self.target, metres_per_unit=self.metres_per_unit)
+        report = check_source(source, None if root is None else Path(root), split=split)
+        if self.json:
+            console.show(report.values(), title="", as_json=True)
+        else:
+            console.show_problems(report.problems)
+            console.show(report.totals(), title=f"{self.target}", as_json=False)
+        if report.problems:
+            raise SystemExit(1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

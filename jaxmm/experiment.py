@@ -9,7 +9,7 @@ from pathlib import Path
 from jaxmm.config import decode, encode
 from jaxmm.data.motion_text import MotionText
 from jaxmm.errors import ConfigError, JaxmmError
-from jaxmm.files import write_text
+from jaxmm.files import read_json, write_text
 from jaxmm.tasks.base import Task
 from jaxmm.train.loop import Loop
 from jaxmm.train.step import Devices
@@ -109,10 +109,13 @@ def read_experiment(path: Path) -> Experiment:
         True
     """
     try:
-        document = json.loads(path.read_text())
+        document = read_json(path)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}); is this folder a run?") from error
-    experiment = decode(document)
+    try:
+        experiment = decode(document)
+    except RecursionError as error:
+        raise ConfigError(f"{path}: is nested too deeply to describe an experiment") from error
     if not isinstance(experiment, Experiment):
         raise ConfigError(f"{path}: does not describe an experiment")
     return experiment

@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float16, Float32, Int64
@@ -11,6 +13,7 @@ from jaxtyping import Bool, Float, Float16, Float32, Int64
 from jaxmm.data.motion import Skeleton
 from jaxmm.errors import CheckpointError, DataError
 from jaxmm.evaluate.retrieval import top_k
+from jaxmm.files import check_safetensors
 
 _ARRAYS = ("motion", "text", "relevant", "frames", "offsets")
 _FORMAT = "jaxmm-index-1"
@@ -145,20 +148,50 @@ class Index:
         from safetensors import SafetensorError, safe_open
 
         try:
+            check_safetensors(path)
             with safe_open(path, "np") as file:
                 metadata = file.metadata() or {}
                 if metadata.get("format") != _FORMAT:
                     raise DataError(f"{path}: is not an index; make one with jaxmm index")
                 arrays = {name: file.get_tensor(name) for name in _ARRAYS}
-        except (OSError, SafetensorError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
             raise DataError(f"{path}: cannot be read ({error}); make an index with jaxmm index") from error
         try:
             values = json.loads(metadata["values"])
             skeleton = {name: tuple(own) for name, own in values.pop("skeleton").items()}
             names = {name: tuple(values.pop(name)) for name in ("keys", "captions")}
+            _check_parts(arrays, names, values, skeleton)
             return cls(**arrays, **names, **values, skeleton=Skeleton(**skeleton))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
             raise DataError(f"{path}: is damaged ({error!r}); make the index anew with jaxmm index") from error
+
+
+def _check_parts(
+    arrays: Mapping[str, np.ndarray],
+    names: Mapping[str, tuple[Any, ...]],
+    values: Mapping[str, Any],
+    skeleton: Mapping[str, tuple[Any, ...]],
+) -> None:
+    """Raises a ValueError where the parts of a file do not fit together."""
+    num_motions, num_captions, num_joints = len(names["keys"]), len(names["captions"]), len(skeleton["joint_names"])
+    dim, num_frames = arrays["motion"].shape[-1:], arrays["frames"].shape[:1]
+    expected = {
+        "motion": (np.float32, (num_motions, *dim)),
+        "text": (np.float32, (num_captions, *dim)),
+        "relevant": (np.bool_, (num_motions, num_captions)),
+        "frames": (np.float16, (*num_frames, num_joints, 3)),
+        "offsets": (np.int64, (num_motions + 1,)),
+    }
+    for name, (dtype, shape) in expected.items():
+        if arrays[name].dtype != dtype or arrays[name].shape != shape:
+            raise ValueError(f"{name} is {arrays[name].dtype} of shape {arrays[name].shape}, not {shape}")
+    offsets = arrays["offsets"]
+    if (offsets[0], offsets[-1]) != (0, num_frames[0]) or (np.diff(offsets) < 1).any():
+        raise ValueError("offsets do not divide the frames")
+    texts = (*names["keys"], *names["captions"], *skeleton["joint_names"], values["split"], values["digest"])
+    numbers = (values["fps"], *skeleton["parents"])
+    if not all(isinstance(text, str) for text in texts) or not all(type(number) in (int, float) for number in numbers):
+        raise ValueError("a value is of another type")
 
 
 def _hits(scores: Float[np.ndarray, "queries items"], names: tuple[str, ...], k: int) -> list[tuple[Hit, ...]]:

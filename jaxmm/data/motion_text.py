@@ -19,7 +19,7 @@ from jaxmm.data.splits import FileSplit, HashSplit, Split, TagSplit
 from jaxmm.data.text import CaptionTokenizer
 from jaxmm.data.transforms import Augmentation, Centre, Change, centre, face_forward, mirror_caption
 from jaxmm.errors import ConfigError, DataError
-from jaxmm.files import write_text
+from jaxmm.files import read_json, write_text
 from jaxmm.hub import find_checkpoint
 from jaxmm.typing import Batch
 
@@ -107,7 +107,7 @@ class MotionText:
     def saved_skeleton(self, assets: Path) -> Skeleton:
         """Returns the skeleton of the motions that `open` saw first."""
         try:
-            fields = json.loads((assets / _SKELETON).read_text())
+            fields = read_json(assets / _SKELETON)
             fields = {name: tuple(fields[name]) for name in ("joint_names", "parents")}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{assets / _SKELETON}: cannot be read ({error}); the run is incomplete") from error

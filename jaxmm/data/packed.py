@@ -8,12 +8,16 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from jaxmm.data.motion import Motion, Skeleton, resample
+from jaxmm.data.motion import FASTEST_FPS, Motion, Skeleton, resample
 from jaxmm.errors import DataError
+from jaxmm.files import read_json
+
+_MAX_META_BYTES = 64 * 2**20  # half a kilobyte a motion, of our own writing
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,10 +117,11 @@ def open_packed(folder: Path) -> PackedMotions:
         DataError: If the folder is not one that `pack` wrote, or its frames were cut.
     """
     try:
-        meta = json.loads((folder / "meta.json").read_text())
+        meta = read_json(folder / "meta.json", max_bytes=_MAX_META_BYTES)
         frames = np.memmap(folder / "frames.f32", np.float32, mode="r")
         rows, num_joints = meta["motions"], len(meta["joint_names"])
         lengths = [row["num_frames"] for row in rows.values()]
+        _check_meta(meta, lengths)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{folder}: not a packed data set ({error!r}); delete the folder to have it packed anew"
@@ -133,3 +138,17 @@ def open_packed(folder: Path) -> PackedMotions:
         fps=meta["fps"],
         skeleton=Skeleton(joint_names=tuple(meta["joint_names"]), parents=tuple(meta["parents"])),
     )
+
+
+def _check_meta(meta: Mapping[str, Any], lengths: list[Any]) -> None:
+    """Raises a ValueError where a description is not one that `pack` writes."""
+    texts = [*meta["joint_names"]]
+    for row in meta["motions"].values():
+        if not (isinstance(row["captions"], list) and isinstance(row["tags"], dict)):
+            raise ValueError("captions and tags are a list and an object")
+        texts += [*row["captions"], *row["tags"].values()]
+    counts = [*lengths, *meta["parents"][1:]]
+    if not all(isinstance(text, str) for text in texts) or not all(type(n) is int and 0 <= n < 2**40 for n in counts):
+        raise ValueError("a value is of another type")
+    if type(meta["fps"]) not in (int, float) or not 0 < meta["fps"] <= FASTEST_FPS:
+        raise ValueError("fps is no frame rate")
