@@ -24,11 +24,12 @@ from jaxmm.encoders.heads import ProjectionHead
 from jaxmm.encoders.pose import PoseConvGru
 from jaxmm.encoders.text import TransformerText
 from jaxmm.errors import CheckpointError, ConfigError, DataError
-from jaxmm.evaluate.retrieval import retrieval_metrics, top_k
+from jaxmm.evaluate.retrieval import retrieval_metrics
 from jaxmm.experiment import Experiment, write_experiment
 from jaxmm.index import Index
 from jaxmm.objectives.contrastive import symmetric_infonce
 from jaxmm.optim import Horizon
+from jaxmm.search import top_k
 from jaxmm.tasks import dance_text
 from jaxmm.tasks.dance_text import DanceTextTask
 from jaxmm.train.loop import Loop
