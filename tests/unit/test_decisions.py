@@ -326,6 +326,30 @@ def test_d10_split_frame_rate_centring_and_scale_are_saved_with_a_run(run, exper
             run_module.train(other, run)
 
 
+def test_d11_every_protocol_names_itself_with_intervals_and_a_sentence_model_of_ones_own(run):
+    def each_alone(texts):
+        return np.eye(len(texts))
+
+    found = run_module.evaluate(run, protocol="similar_captions", sentences=each_alone, graded=True, bootstrap=20)
+    plain = run_module.evaluate(run)
+    assert found["protocol/similar_captions"] == 1 and "protocol/all" not in found
+    for direction in ("text_to_motion", "motion_to_text"):
+        assert found[f"test/{direction}/gallery"] == 4
+        assert found[f"test/{direction}/mrr"] == plain[f"test/{direction}/mrr"]
+        assert 0 < found[f"test/{direction}/ndcg@10"] == pytest.approx(found[f"test/{direction}/ndcg"])
+        low, high = (found[f"test/{direction}/mrr/{end}"] for end in ("low", "high"))
+        assert low <= found[f"test/{direction}/mrr"] <= high
+
+
+def test_captions_are_not_compared_by_a_text_tower_from_scratch(run, call, capsys):
+    for words in (("--protocol", "similar_captions"), ("--protocol", "dissimilar"), ("--ndcg",)):
+        with pytest.raises(SystemExit):
+            call("evaluate", run, *words)
+        assert "started from scratch; name one with --sentences CHECKPOINT" in capsys.readouterr().err
+    scores = json.loads(call("evaluate", run, "--bootstrap", "20", "--json"))
+    assert scores["test/text_to_motion/recall@1/low"] <= scores["test/text_to_motion/recall@1"]
+
+
 def test_d11_results_name_gallery_size_direction_and_protocol(run, call):
     scores = json.loads(call("evaluate", run, "--json"))
     measured = [name for name in scores if re.search(r"/(recall@\d+|median_rank|mean_rank|mrr)$", name)]
