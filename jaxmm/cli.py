@@ -57,8 +57,18 @@ class Evaluate:
     root: Root = None
     split: Split = "test"
     protocol: Annotated[
-        Literal["all", "small_batches"], arg(help="Search the whole split, or batches of 32 motions of it.")
+        Literal["all", "similar_captions", "dissimilar", "small_batches"],
+        arg(
+            help="Search the whole split; the whole split, where near-equal captions answer for each other; the 100 "
+            "motions of least similar captions; or batches of 32 motions."
+        ),
     ] = "all"
+    ndcg: Annotated[bool, arg(help="Also print nDCG by the similarity of captions.")] = False
+    sentences: Annotated[
+        str | None,
+        arg(help="Checkpoint that compares captions; by default the one the run's text backbone started from."),
+    ] = None
+    bootstrap: Annotated[int, arg(help="Draws for 95% intervals over the queries; 0 prints none.")] = 0
     checkpoint: Checkpoint = "last"
     json: Json = False
 
@@ -67,7 +77,14 @@ class Evaluate:
         from jaxmm import run
 
         scores = run.evaluate(
-            self.run, root=self.root, split=self.split, protocol=self.protocol, checkpoint=self.checkpoint
+            self.run,
+            root=self.root,
+            split=self.split,
+            protocol=self.protocol,
+            graded=self.ndcg,
+            bootstrap=self.bootstrap,
+            sentences=self.sentences,
+            checkpoint=self.checkpoint,
         )
         console.show(scores, title=f"{self.run}, protocol {self.protocol}", as_json=self.json)
 
@@ -106,6 +123,10 @@ class Retrieve:
     index: Annotated[Path | None, arg(help="Gallery from jaxmm index; by default the test split, embedded now.")] = None
     root: Root = None
     k: Annotated[int, arg(aliases=["-k"], help="Answers a query.")] = 5
+    search: Annotated[
+        Literal["exact", "faiss"],
+        arg(help="Compare every item, or search approximately (needs the extra 'faiss'; pays beyond 200,000 items)."),
+    ] = "exact"
     html: Annotated[
         Path | None, arg(help="Page to write; without --text or --motion it has the gallery's captions.")
     ] = None
@@ -129,6 +150,7 @@ class Retrieve:
         model = load(self.run, checkpoint=self.checkpoint)
         motions = [self._read(path, model) for path in self.motion]
         index = Index.read(self.index) if self.index is not None else model.index(root=self.root)
+        index = dataclasses.replace(index, search=self.search)
         answers = {query: model.retrieve(query, index, k=self.k) for query in self.text}
         for path, motion in zip(self.motion, motions, strict=True):
             answers[str(path)] = model.retrieve(motion, index, k=self.k)
@@ -153,13 +175,14 @@ class Retrieve:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Embed:
-    """Write the embeddings of a split, and optionally a t-SNE picture of both modalities."""
+    """Write the embeddings of a split, and optionally a t-SNE or UMAP picture of both modalities."""
 
     run: Positional[Path]
     out: Annotated[Path, arg(help="Folder to write: motion.npy, text.npy, motions.jsonl, captions.jsonl.")]
     root: Root = None
     split: Split = "test"
     tsne: Annotated[bool, arg(help="Also draw tsne.png (needs the extra 'plots').")] = False
+    umap: Annotated[bool, arg(help="Also draw umap.png (needs the extra 'umap').")] = False
     checkpoint: Checkpoint = "last"
     json: Json = False
 
@@ -169,7 +192,10 @@ class Embed:
         from jaxmm.retrieve import write_embeddings
 
         index = load(self.run, checkpoint=self.checkpoint).index(self.split, root=self.root)
-        write_embeddings(self.out, index, tsne=self.tsne)
+        pictures: tuple[Literal["tsne", "umap"], ...] = (("tsne",) if self.tsne else ()) + (
+            ("umap",) if self.umap else ()
+        )
+        write_embeddings(self.out, index, pictures=pictures)
         sizes = {"motions": len(index.keys), "captions": len(index.captions), "dim": index.motion.shape[1]}
         console.show(sizes, title=f"{self.out}", as_json=self.json)
 

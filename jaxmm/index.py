@@ -1,6 +1,7 @@
 """A searchable gallery: embeddings of motions and captions, with what is needed to show them."""
 
 import dataclasses
+import functools
 import json
 import os
 from collections.abc import Mapping
@@ -12,10 +13,11 @@ from jaxtyping import Bool, Float, Float16, Float32, Int64
 
 from jaxmm.data.motion import Skeleton
 from jaxmm.errors import CheckpointError, DataError
-from jaxmm.evaluate.retrieval import top_k
 from jaxmm.files import check_safetensors
+from jaxmm.search import Search, SearchKind, make_search
 
 _ARRAYS = ("motion", "text", "relevant", "frames", "offsets")
+_DTYPES = {"F32": "<f4", "F16": "<f2", "I64": "<i8", "BOOL": "?"}
 _FORMAT = "jaxmm-index-1"
 
 
@@ -56,6 +58,7 @@ class Index:
         fps: Frames per second.
         skeleton: Names and parents of the joints.
         digest: SHA-256 of the parameters that made the embeddings.
+        search: How queries are answered: "exact", or "faiss", which is approximate and pays beyond 200,000 items.
 
     Raises:
         DataError: If the gallery is empty (D6).
@@ -81,6 +84,7 @@ class Index:
     fps: float
     skeleton: Skeleton
     digest: str
+    search: SearchKind = "exact"
 
     def __post_init__(self) -> None:
         if not self.keys or not self.captions:
@@ -96,14 +100,22 @@ class Index:
 
     def find_motions(self, queries: Float[np.ndarray, "queries dim"], *, k: int) -> list[tuple[Hit, ...]]:
         """Returns the `k` motions nearest to each query, best first; ties go to the lower place."""
-        answers = _hits(queries @ self.motion.T, self.keys, k)
+        answers = _hits(self._motion_search, queries, self.keys, k)
         return [
             tuple(dataclasses.replace(hit, captions=self.captions_of(hit.place)) for hit in hits) for hits in answers
         ]
 
     def find_captions(self, queries: Float[np.ndarray, "queries dim"], *, k: int) -> list[tuple[Hit, ...]]:
         """Returns the `k` captions nearest to each query, best first; ties go to the lower place."""
-        return _hits(queries @ self.text.T, self.captions, k)
+        return _hits(self._text_search, queries, self.captions, k)
+
+    @functools.cached_property
+    def _motion_search(self) -> Search:
+        return make_search(self.search, self.motion)
+
+    @functools.cached_property
+    def _text_search(self) -> Search:
+        return make_search(self.search, self.text)
 
     def check_made_by(self, digest: str) -> None:
         """Refuses to be searched by another checkpoint than the one that made it.
@@ -127,7 +139,7 @@ class Index:
         values = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in (*_ARRAYS, "skeleton")
+            if field.name not in (*_ARRAYS, "skeleton", "search")
         }
         values["skeleton"] = dataclasses.asdict(self.skeleton)
         try:
@@ -140,7 +152,7 @@ class Index:
 
     @classmethod
     def read(cls, path: Path) -> "Index":
-        """Reads what `write` wrote.
+        """Opens what `write` wrote; the arrays are mapped from the file and read as they are used.
 
         Raises:
             DataError: If the file is missing or no index.
@@ -153,7 +165,7 @@ class Index:
                 metadata = file.metadata() or {}
                 if metadata.get("format") != _FORMAT:
                     raise DataError(f"{path}: is not an index; make one with jaxmm index")
-                arrays = {name: file.get_tensor(name) for name in _ARRAYS}
+            arrays = _mapped(path)
         except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
             raise DataError(f"{path}: cannot be read ({error}); make an index with jaxmm index") from error
         try:
@@ -194,8 +206,26 @@ def _check_parts(
         raise ValueError("a value is of another type")
 
 
-def _hits(scores: Float[np.ndarray, "queries items"], names: tuple[str, ...], k: int) -> list[tuple[Hit, ...]]:
-    places, values = top_k(scores, k)
+def _mapped(path: Path) -> dict[str, np.ndarray]:
+    """Maps the arrays of a safetensors file, which the library itself only reads whole."""
+    with path.open("rb") as file:
+        header_size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(header_size))
+    mapped = {}
+    for name in _ARRAYS:
+        start, end = header[name]["data_offsets"]
+        kind, shape = np.dtype(_DTYPES[header[name]["dtype"]]), tuple(header[name]["shape"])
+        # An array without elements cannot be mapped.
+        mapped[name] = (
+            np.memmap(path, kind, "r", 8 + header_size + start, shape) if end > start else np.zeros(shape, kind)
+        )
+    return mapped
+
+
+def _hits(
+    search: Search, queries: Float[np.ndarray, "queries dim"], names: tuple[str, ...], k: int
+) -> list[tuple[Hit, ...]]:
+    places, values = search(queries, k)
     return [
         tuple(Hit(place=int(place), name=names[place], score=float(value)) for place, value in zip(*row, strict=True))
         for row in zip(places, values, strict=True)

@@ -3,22 +3,26 @@
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
+from jaxtyping import Float
 
 from jaxmm.checkpoint import FOLDER, Checkpoints
 from jaxmm.config import decode, differences, encode
 from jaxmm.data.motion_text import ASSET_FILES, MotionTextData
 from jaxmm.errors import CheckpointError, ConfigError
-from jaxmm.evaluate.retrieval import Protocol, evaluate_retrieval
+from jaxmm.evaluate.protocols import BY_SIMILARITY, Protocol
+from jaxmm.evaluate.retrieval import evaluate_retrieval
 from jaxmm.experiment import Experiment, read_experiment, write_experiment
 from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE, Embedder, load
 from jaxmm.optim import Horizon
+from jaxmm.sentences import SentenceEncoder
 from jaxmm.state import TrainState
 from jaxmm.train.loop import Hooks, fit
 from jaxmm.train.saver import Saver
@@ -116,6 +120,9 @@ def evaluate(
     root: str | None = None,
     split: str = "test",
     protocol: Protocol = "all",
+    graded: bool = False,
+    bootstrap: int = 0,
+    sentences: str | Callable[[Sequence[str]], Float[np.ndarray, "texts dim"]] | None = None,
     checkpoint: str = "last",
 ) -> dict[str, float]:
     """Evaluates a run on a split of its data, or of the data at another root.
@@ -125,22 +132,52 @@ def evaluate(
         root: Folder of the data; the run's own by default.
         split: `train`, `val` or `test`.
         protocol: What queries are searched in.
+        graded: Whether to add nDCG by the similarity of captions.
+        bootstrap: Draws for 95% intervals over the queries; 0 has none.
+        sentences: What the similarity of captions comes from: a checkpoint, or a function from texts to unit-norm
+            vectors; by default the checkpoint that the run's text backbone started from, as it was before training.
         checkpoint: `last`, `best`, or a step.
 
     Returns:
-        Scores named `<split>/<direction>/<metric>`, the step, and the protocol as the name of a one.
+        Scores named `<split>/<direction>/<metric>`, the ends of intervals `.../low` and `.../high`, the step, and the
+        protocol as the name of a one.
 
     Raises:
+        ConfigError: If captions must be compared, and neither the run nor `sentences` names a pretrained model.
         JaxmmError: If the run or the data cannot be read, or there is no such split.
     """
     model = load(run, checkpoint=checkpoint)
     gallery, motion, text = model.embedder.split(model.params, model.collections, model.open_data(root=root), split)
-    scores = evaluate_retrieval(motion, text, gallery.relevant, protocol=protocol)
+    embed = _sentence_encoder(model.experiment, sentences) if graded or protocol in BY_SIMILARITY else None
+    scores = evaluate_retrieval(
+        motion,
+        text,
+        gallery.relevant,
+        protocol=protocol,
+        sentences=None if embed is None else embed(gallery.captions),
+        graded=graded,
+        num_resamples=bootstrap,
+    )
     return {
         "step": float(model.step),
         f"protocol/{protocol}": 1.0,
         **{f"{split}/{name}": value for name, value in scores.items()},
     }
+
+
+def _sentence_encoder(
+    experiment: Experiment, sentences: str | Callable[[Sequence[str]], Any] | None
+) -> Callable[[Sequence[str]], Any]:
+    """Returns what tells how near captions are in meaning."""
+    if sentences is not None:
+        return SentenceEncoder.read(sentences) if isinstance(sentences, str) else sentences
+    weights = getattr(experiment.task, "text_weights", None)
+    if weights is None:
+        raise ConfigError(
+            "comparing captions by meaning needs a pretrained text model, and this run's text tower started from "
+            "scratch; name one with --sentences CHECKPOINT, such as sentence-transformers/all-MiniLM-L6-v2"
+        )
+    return SentenceEncoder.read(weights, revision=getattr(experiment.task, "text_revision", None))
 
 
 def verify(run: str | Path) -> dict[str, object]:
