@@ -4,6 +4,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Hashable, Mapping, Set
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -215,7 +216,7 @@ def keep_within(ranges: Mapping[str, tuple[float, float]]) -> optax.GradientTran
     return optax.stateless(lambda updates, params: jax.tree_util.tree_map_with_path(cut, updates, params))
 
 
-def _paths_outside(tree: Params, paths: Set[str]) -> Params:
+def _paths_outside(tree: optax.Params, paths: Set[str]) -> Any:
     return jax.tree_util.tree_map_with_path(lambda path, _: path_name(path) not in paths, tree)
 
 

@@ -46,9 +46,10 @@ def embed_in_micro_batches(
     Example:
         >>> import jax.numpy as jnp
         >>> def embed(params, collections, batch, key):
-        ...     return params * batch["x"], {"pieces": collections["pieces"] + 1}
+        ...     return params["scale"] * batch["x"], {"pieces": collections["pieces"] + 1}
+        >>> params, batch = {"scale": jnp.float32(2)}, {"x": jnp.arange(4.0)}
         >>> rows, after = embed_in_micro_batches(
-        ...     embed, jnp.float32(2), {"pieces": 0}, {"x": jnp.arange(4.0)}, jax.random.key(0), num_micro_batches=2)
+        ...     embed, params, {"pieces": 0}, batch, jax.random.key(0), num_micro_batches=2)
         >>> rows.tolist(), int(after["pieces"])
         ([0.0, 2.0, 4.0, 6.0], 2)
 

@@ -1,4 +1,4 @@
-"""NT-Xent, the sigmoid loss and false negatives against torch, written as the papers have them, and InfoNCE in chunks."""
+"""NT-Xent, the sigmoid loss and false negatives against torch and the papers' formulas, and InfoNCE in chunks."""
 
 import jax
 import jax.numpy as jnp

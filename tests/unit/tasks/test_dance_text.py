@@ -283,5 +283,5 @@ def test_batches_that_cannot_be_cut_are_refused_before_training(task, data, chan
 
 
 def test_no_micro_batch_is_refused():
-    with pytest.raises(ConfigError, match="task.num_micro_batches is 0; give 1 or more"):
+    with pytest.raises(ConfigError, match=r"task.num_micro_batches is 0; give 1 or more"):
         DanceTextTask(num_micro_batches=0)

@@ -76,7 +76,7 @@ def test_activations_of_one_piece_exist_at_a_time():
     def wide(params, collections, batch, key):
         del key
         hidden = batch["x"]
-        for weight in params:
+        for weight in params.values():
             hidden = jnp.tanh(hidden @ weight)
         return hidden[:, :1], collections
 
@@ -87,7 +87,10 @@ def test_activations_of_one_piece_exist_at_a_time():
             )
             return jnp.square(rows.mean())
 
-        shapes = [jax.ShapeDtypeStruct((32, 32), jnp.float32)] * 8, jax.ShapeDtypeStruct((4096, 32), jnp.float32)
+        shapes = (
+            {str(layer): jax.ShapeDtypeStruct((32, 32), jnp.float32) for layer in range(8)},
+            jax.ShapeDtypeStruct((4096, 32), jnp.float32),
+        )
         return jax.jit(jax.grad(objective)).lower(*shapes).compile().memory_analysis().temp_size_in_bytes
 
     assert temporary_bytes(16) < 0.4 * temporary_bytes(1)
