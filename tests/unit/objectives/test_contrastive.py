@@ -1,6 +1,7 @@
 import functools
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -172,7 +173,7 @@ def test_duplicates_do_not_push_each_other_apart(kind):
     negatives = compiled(kind, False)(a, b, mask, np.eye(BATCH, dtype=bool))[0][1]
     masked = compiled(kind, False)(a, b, mask, positives)[0][1]
     targets = compiled(kind, True)(a, b, mask, positives)[0][1]
-    assert negatives[:2].min() > np.log(2) > 0.05 > masked.max()
+    assert negatives[:2].min() > np.log(2) > 0.1 > masked.max()
     np.testing.assert_allclose(targets[:2], negatives[:2], rtol=1e-5)  # the least that two equal targets allow
     _, pulls = compiled(kind, True)(a, b, mask, positives)
     _, pushes = compiled(kind, False)(a, b, mask, np.eye(BATCH, dtype=bool))
@@ -186,7 +187,7 @@ def test_a_chunk_that_does_not_divide_the_batch_is_refused():
 
 
 MEMORY = """
-import resource, sys
+import pathlib, re, sys
 import jax, jax.numpy as jnp
 from jaxmm.errors import ConfigError
 from jaxmm.objectives.contrastive import nt_xent, pairwise_sigmoid, symmetric_infonce
@@ -195,10 +196,12 @@ a, b = jax.random.normal(jax.random.key(0), (2, 8192, 256)) / 16
 run = jax.jit(jax.value_and_grad(
     lambda a, b: symmetric_infonce(a, b, temperature=0.07, chunk_size=chunk_size).mean(), argnums=(0, 1)))
 jax.block_until_ready(run(a, b))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+# Not ru_maxrss, which a child inherits from the process that starts it.
+print(int(re.search("VmHWM: *(.*) kB", pathlib.Path("/proc/self/status").read_text().expandtabs())[1]) / 1024)
 """
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux, which tells a process its peak memory")
 def test_8192_pairs_in_chunks_need_less_than_600_megabytes():
     """Value and gradient, JAX itself included; a single 8,192 x 8,192 array of float32 would be 256 MB of it."""
     done = subprocess.run([sys.executable, "-c", MEMORY, "256"], capture_output=True, text=True, check=True)

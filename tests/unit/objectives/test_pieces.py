@@ -1,13 +1,14 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxmm.errors import ConfigError
 from jaxmm.objectives.pieces import join_rows, split_rows
 
 
+@settings(deadline=None, max_examples=20)
 @given(size=st.integers(1, 4), num_pieces=st.integers(1, 4))
 def test_joining_is_the_inverse_of_splitting(size, num_pieces):
     rows = {"a": jnp.arange(size * num_pieces), "b": jnp.arange(size * num_pieces * 6.0).reshape(-1, 2, 3)}
