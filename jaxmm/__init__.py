@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from jaxmm.model import Model as Model
     from jaxmm.model import load as load
     from jaxmm.objectives.contrastive import symmetric_infonce as symmetric_infonce
+    from jaxmm.objectives.settings import Contrastive as Contrastive
     from jaxmm.optim import AdamW as AdamW
     from jaxmm.optim import Group as Group
     from jaxmm.tasks.dance_text import DanceTextTask as DanceTextTask
@@ -41,6 +42,7 @@ _HOMES = {
     "AdamW": "jaxmm.optim",
     "Group": "jaxmm.optim",
     "DanceTextTask": "jaxmm.tasks.dance_text",
+    "Contrastive": "jaxmm.objectives.settings",
     "Freeze": "jaxmm.weights",
     # Data
     "Motion": "jaxmm.data.motion",

@@ -54,7 +54,7 @@ class Numerics:
                 raise ConfigError(f"numerics.{name} is {getattr(self, name)}; give {least} or more")
 
     def cast(self, tree: Tree) -> Tree:
-        """Returns a tree with its floating-point arrays in the compute type.
+        """Returns a tree with its floating-point arrays in the compute type; scalars, such as temperatures, stay.
 
         Example:
             >>> Numerics(compute_dtype="bfloat16").cast({"x": jnp.ones(2), "n": jnp.ones(2, int)})["x"].dtype

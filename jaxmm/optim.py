@@ -3,7 +3,8 @@
 import dataclasses
 import math
 import re
-from collections.abc import Hashable, Set
+from collections.abc import Hashable, Mapping, Set
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -111,7 +112,12 @@ class AdamW:
             raise ConfigError(f"optimizer.clip_norm is {self.clip_norm}; give a norm above zero, or None")
 
     def build(
-        self, params: Params, *, horizon: Horizon, frozen: Set[str] = frozenset()
+        self,
+        params: Params,
+        *,
+        horizon: Horizon,
+        frozen: Set[str] = frozenset(),
+        undecayed: Set[str] = frozenset(),
     ) -> optax.GradientTransformation:
         """Returns the transformation for the moving part of a tree of parameters.
 
@@ -119,6 +125,7 @@ class AdamW:
             params: The whole tree, arrays or their shapes; only the paths are read.
             horizon: Length of the run.
             frozen: Paths that never change, whatever their group.
+            undecayed: Paths that change without weight decay.
 
         Raises:
             ConfigError: If a parameter is in no group, or a group matches no parameter.
@@ -131,6 +138,7 @@ class AdamW:
                 b2=self.b2,
                 eps=self.epsilon,
                 weight_decay=self.weight_decay,
+                mask=(lambda tree: _paths_outside(tree, undecayed)) if undecayed else None,
             )
             for index, group in enumerate(self.groups)
             if group.lr_scale is not None
@@ -204,6 +212,31 @@ def with_moving(moving: Params, tree: Params) -> Params:
         {'head': 5, 'tower': 2}
     """
     return jax.tree.map(lambda new, old: old if new is None else new, moving, tree, is_leaf=lambda leaf: leaf is None)
+
+
+def keep_within(ranges: Mapping[str, tuple[float, float]]) -> optax.GradientTransformation:
+    """Cuts updates so that parameters stay in their ranges.
+
+    Args:
+        ranges: Least and largest value by path; other parameters are free.
+
+    Example:
+        >>> transform = keep_within({"log_temperature": (-2.0, 0.0)})
+        >>> params, updates = {"log_temperature": jnp.float32(-0.5)}, {"log_temperature": jnp.float32(3.0)}
+        >>> transform.update(updates, transform.init(params), params)[0]["log_temperature"].item()
+        0.5
+    """
+
+    def cut(path: jax.tree_util.KeyPath, update: Array, param: Array) -> Array:
+        if path_name(path) not in ranges:
+            return update
+        return jnp.clip(param + update, *ranges[path_name(path)]) - param
+
+    return optax.stateless(lambda updates, params: jax.tree_util.tree_map_with_path(cut, updates, params))
+
+
+def _paths_outside(tree: optax.Params, paths: Set[str]) -> Any:
+    return jax.tree_util.tree_map_with_path(lambda path, _: path_name(path) not in paths, tree)
 
 
 def path_name(path: jax.tree_util.KeyPath) -> str:

@@ -81,8 +81,8 @@ def test_train_again_changes_nothing(jaxmm, jaxmm_json, run):
 
 
 def test_train_another_config_in_the_same_folder_shows_the_difference(jaxmm, run):
-    error = jaxmm("train", CONFIG, "--workdir", run, "--task.temperature", "0.1", status=2).stderr
-    assert "task.temperature: 0.07 -> 0.1" in error
+    error = jaxmm("train", CONFIG, "--workdir", run, "--task.objective.temperature", "0.1", status=2).stderr
+    assert "task.objective.temperature: 0.07 -> 0.1" in error
 
 
 def test_retrieve_finds_what_the_sentence_says(jaxmm_json, run, index):
