@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxmm.encoders.dropout import Dropout
 from jaxmm.errors import ConfigError, DataError
 
 _NORMAL = nn.initializers.normal(0.02)
@@ -166,7 +167,7 @@ class TokenEmbeddings(nn.Module):
             total = total + token_types(jnp.zeros((1, 1), jnp.int32))
         positions = nn.Embed(self.max_positions, self.dim, embedding_init=_NORMAL, name="position")
         total = total + positions(jnp.arange(num_tokens)[None, :])
-        return nn.Dropout(self.dropout_rate)(_norm(self.layer_norm_epsilon, "norm")(total), deterministic=deterministic)
+        return Dropout(self.dropout_rate)(_norm(self.layer_norm_epsilon, "norm")(total), deterministic=deterministic)
 
 
 class TransformerTextLayer(nn.Module):
@@ -203,11 +204,11 @@ class TransformerTextLayer(nn.Module):
         attention = TextAttention(num_heads=self.num_heads, dropout_rate=self.attention_dropout_rate, name="attention")
         attended = attention(hidden, token_mask, deterministic=deterministic)
         if self.dropout_after_attention:
-            attended = nn.Dropout(self.dropout_rate)(attended, deterministic=deterministic)
+            attended = Dropout(self.dropout_rate)(attended, deterministic=deterministic)
         hidden = _norm(self.layer_norm_epsilon, "attention_norm")(hidden + attended)
         widened = nn.gelu(_dense(self.feedforward_dim, "feedforward_in")(hidden), approximate=False)
         change = _dense(hidden.shape[-1], "feedforward_out")(widened)
-        change = nn.Dropout(self.dropout_rate)(change, deterministic=deterministic)
+        change = Dropout(self.dropout_rate)(change, deterministic=deterministic)
         return _norm(self.layer_norm_epsilon, "feedforward_norm")(hidden + change)
 
 
@@ -245,7 +246,7 @@ class TextAttention(nn.Module):
         # A bias that broadcasts, not a selection between full-size arrays: exporters keep batch and tokens dynamic.
         bias = jnp.where(token_mask, 0.0, jnp.finfo(scores.dtype).min)
         weights = jax.nn.softmax(scores + bias[:, None, None, :], axis=-1)
-        weights = nn.Dropout(self.dropout_rate)(weights, deterministic=deterministic)
+        weights = Dropout(self.dropout_rate)(weights, deterministic=deterministic)
         mixed = jnp.einsum("bhqk,bkhd->bqhd", weights, value).reshape(hidden.shape)
         return _dense(dim, "out")(mixed)
 

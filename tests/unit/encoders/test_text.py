@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from jaxmm.encoders.dropout import Dropout
 from jaxmm.encoders.text import TextAttention, TransformerText, pool
 from jaxmm.errors import ConfigError, DataError
 
@@ -87,7 +88,7 @@ def test_dropout_stands_where_the_family_has_it(module, expected):
     seen = []
 
     def record(call, args, kwargs, context):
-        if isinstance(context.module, nn.Dropout):
+        if isinstance(context.module, Dropout):
             seen.append(("/".join(context.module.path[:-1]), context.module.rate))
         return call(*args, **kwargs)
 
