@@ -1,4 +1,5 @@
 import functools
+import itertools
 import math
 
 import jax
@@ -87,7 +88,7 @@ def test_runs_of_eight_take_every_pattern_equally_often():
 @pytest.mark.parametrize("rate", RATES)
 def test_seeds_are_uncorrelated_and_an_elements_zeros_over_seeds_are_binomial(rate):
     many = np.asarray(masks(jnp.arange(512), rate, (64, 64)))
-    for one, other in zip(many[:-1], many[1:], strict=True):
+    for one, other in itertools.pairwise(many):
         assert_uncorrelated(one, other)
     sums = many.sum(0)
     chi_squared = ((sums - 512 * (1 - rate)) ** 2).sum() / (512 * rate * (1 - rate))
@@ -108,7 +109,7 @@ def test_steps_of_training_and_layers_of_a_model_are_uncorrelated(rate):
         return key, jnp.stack(Two().apply({}, jnp.ones((128, 256)), rngs={"dropout": own})) > 0
 
     steps = np.asarray(jax.jit(lambda: jax.lax.scan(step, jax.random.key(0), length=32)[1])())
-    for before, after in zip(steps[:-1], steps[1:], strict=True):
+    for before, after in itertools.pairwise(steps):
         assert_uncorrelated(before, after)
     assert_uncorrelated(steps[:, 0], steps[:, 1])
     # Nor is one mask another one shifted, or read with some bits of the places exchanged.

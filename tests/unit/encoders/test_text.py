@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from jaxmm.encoders.dropout import Dropout
-from jaxmm.encoders.text import TextAttention, TransformerText, pool
+from jaxmm.encoders.text import TransformerText, pool
+from jaxmm.encoders.transformer import SelfAttention
 from jaxmm.errors import ConfigError, DataError
 
 TOKENS, PADDING = 6, 3
@@ -142,7 +143,7 @@ def test_width_that_heads_do_not_divide_is_refused():
 
 
 def test_attention_of_equal_keys_averages_the_valid_values():
-    attention = TextAttention(num_heads=1, dropout_rate=0.0)
+    attention = SelfAttention(num_heads=1, dropout_rate=0.0)
     eye, zero = {"kernel": jnp.eye(2), "bias": jnp.zeros(2)}, {"kernel": jnp.zeros((2, 2)), "bias": jnp.zeros(2)}
     hidden = jnp.array([[[1.0, 0.0], [3.0, 2.0], [100.0, 100.0]]])
     params = {"query": zero, "key": eye, "value": eye, "out": eye}
