@@ -59,7 +59,7 @@ def test_empty_patches_are_refused(sizes):
         embedding.init(jax.random.key(0), jnp.ones((1, 2, 2, 3)), jnp.ones((1, 2), bool))
 
 
-@pytest.mark.parametrize("dim", [1, 5, 8])
+@pytest.mark.parametrize("dim", [2, 5, 8])
 def test_every_place_has_its_own_sinusoids(dim):
     waves = np.asarray(sinusoids(200, dim))
     assert waves.shape == (200, dim)

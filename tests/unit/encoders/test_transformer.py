@@ -25,15 +25,20 @@ def variables():
 
 
 @functools.partial(jax.jit, static_argnames="deterministic")
-def run(hidden, mask, seed=0, deterministic=True):
+def apply(variables, hidden, mask, seed, deterministic):
     rngs = {"dropout": jax.random.key(seed)}
-    return BLOCK.apply(variables(), hidden, mask, deterministic=deterministic, rngs=rngs)
+    return BLOCK.apply(variables, hidden, mask, deterministic=deterministic, rngs=rngs)
+
+
+def run(hidden, mask, seed=0, deterministic=True):
+    return np.asarray(apply(variables(), hidden, mask, seed, deterministic))
 
 
 def test_tokens_outside_the_mask_change_no_valid_one():
     changed = np.where(MASK[..., None], hidden(), 100.0).astype(np.float32)
     np.testing.assert_allclose(run(changed, MASK)[MASK], run(hidden(), MASK)[MASK], atol=1e-6)
-    assert np.abs(run(changed, np.ones_like(MASK)) - run(hidden(), np.ones_like(MASK)))[1, 0].max() > 1e-3
+    everywhere = np.ones_like(MASK)
+    assert np.abs(run(changed, everywhere) - run(hidden(), everywhere))[1, 0].max() > 1e-3
 
 
 def test_a_row_without_a_valid_token_is_finite():
@@ -55,7 +60,13 @@ def test_attention_weights_and_both_branches_are_dropped():
         return call(*args, **kwargs)
 
     with nn.intercept_methods(record):
-        BLOCK.apply(variables(), hidden(), MASK, deterministic=False, rngs={"dropout": jax.random.key(0)})
+        BLOCK.apply(
+            variables(),
+            jnp.asarray(hidden()),
+            jnp.asarray(MASK),
+            deterministic=False,
+            rngs={"dropout": jax.random.key(0)},
+        )
     assert seen == [(("attention",), 0.4), ((), 0.4), ((), 0.4)]
 
 
