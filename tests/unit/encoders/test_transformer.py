@@ -59,14 +59,9 @@ def test_attention_weights_and_both_branches_are_dropped():
             seen.append((context.module.path[:-1], context.module.rate))
         return call(*args, **kwargs)
 
+    params, states, mask = variables(), jnp.asarray(hidden()), jnp.asarray(MASK)  # initialisation is not to be recorded
     with nn.intercept_methods(record):
-        BLOCK.apply(
-            variables(),
-            jnp.asarray(hidden()),
-            jnp.asarray(MASK),
-            deterministic=False,
-            rngs={"dropout": jax.random.key(0)},
-        )
+        BLOCK.apply(params, states, mask, deterministic=False, rngs={"dropout": jax.random.key(0)})
     assert seen == [(("attention",), 0.4), ((), 0.4), ((), 0.4)]
 
 
