@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from jaxmm.data.transforms import Augmentation as Augmentation
     from jaxmm.encoders.heads import ProjectionHead as ProjectionHead
     from jaxmm.encoders.pose import PoseConvGru as PoseConvGru
+    from jaxmm.encoders.pose_transformer import PosePatchVit as PosePatchVit
+    from jaxmm.encoders.pose_transformer import PoseTransformer as PoseTransformer
     from jaxmm.encoders.text import TransformerText as TransformerText
     from jaxmm.experiment import Experiment as Experiment
     from jaxmm.index import Index as Index
@@ -60,6 +62,8 @@ _HOMES = {
     "Augmentation": "jaxmm.data.transforms",
     # Modules and losses
     "PoseConvGru": "jaxmm.encoders.pose",
+    "PoseTransformer": "jaxmm.encoders.pose_transformer",
+    "PosePatchVit": "jaxmm.encoders.pose_transformer",
     "TransformerText": "jaxmm.encoders.text",
     "ProjectionHead": "jaxmm.encoders.heads",
     "symmetric_infonce": "jaxmm.objectives.contrastive",

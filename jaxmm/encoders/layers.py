@@ -68,6 +68,35 @@ def uniform_bias(fan_in: int) -> nn.initializers.Initializer:
     return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -bound, bound)
 
 
+def layer_norm(epsilon: float, *, name: str) -> nn.LayerNorm:
+    """Returns a layer normalisation that computes the variance as torch does.
+
+    The fast variance, mean(x^2) - mean(x)^2, cancels where the mean is large and misses torch by more than 1e-5.
+
+    Args:
+        epsilon: Added to the variance.
+        name: Name of the layer in the parameter tree.
+
+    Example:
+        >>> layer_norm(1e-5, name="norm").use_fast_variance
+        False
+    """
+    return nn.LayerNorm(epsilon=epsilon, use_fast_variance=False, name=name)
+
+
+def mean_over_valid(
+    hidden: Float[Array, "batch tokens dim"], token_mask: Bool[Array, "batch tokens"]
+) -> Float[Array, "batch dim"]:
+    """Averages the states of the valid tokens; zeros where there is none.
+
+    Example:
+        >>> mean_over_valid(jnp.array([[[1.0], [3.0], [50.0]]]), jnp.array([[True, True, False]])).tolist()
+        [[2.0]]
+    """
+    total = jnp.where(token_mask[:, :, None], hidden, 0.0).sum(axis=1)
+    return total / jnp.maximum(token_mask.sum(axis=1, keepdims=True), 1)
+
+
 def l2_normalize(x: Float[Array, "*batch dim"], *, epsilon: float = 1e-12) -> Float[Array, "*batch dim"]:
     """Scales vectors to unit length, in float32; a zero vector stays zero and has a finite gradient.
 

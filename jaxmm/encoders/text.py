@@ -2,11 +2,13 @@
 
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxmm.encoders.dropout import Dropout
+from jaxmm.encoders.layers import layer_norm, mean_over_valid
+from jaxmm.encoders.transformer import SelfAttention
 from jaxmm.errors import ConfigError, DataError
 
 _NORMAL = nn.initializers.normal(0.02)
@@ -35,6 +37,7 @@ class TransformerText(nn.Module):
         DataError: If a text has more tokens than `max_positions`.
 
     Example:
+        >>> import jax
         >>> encoder = TransformerText(vocab_size=50, dim=8, num_layers=1, num_heads=2, feedforward_dim=16)
         >>> token_ids, token_mask = jnp.array([[2, 7, 0]]), jnp.array([[True, True, False]])
         >>> variables = encoder.init(jax.random.key(0), token_ids, token_mask, deterministic=True)
@@ -130,6 +133,7 @@ class TokenEmbeddings(nn.Module):
         dropout_rate: Dropout of the normalised sum.
 
     Example:
+        >>> import jax
         >>> embeddings = TokenEmbeddings(vocab_size=50, dim=8, max_positions=4, num_token_types=2,
         ...                              layer_norm_epsilon=1e-12, dropout_rate=0.1)
         >>> variables = embeddings.init(jax.random.key(0), jnp.zeros((1, 3), int), deterministic=True)
@@ -166,7 +170,9 @@ class TokenEmbeddings(nn.Module):
             total = total + token_types(jnp.zeros((1, 1), jnp.int32))
         positions = nn.Embed(self.max_positions, self.dim, embedding_init=_NORMAL, name="position")
         total = total + positions(jnp.arange(num_tokens)[None, :])
-        return nn.Dropout(self.dropout_rate)(_norm(self.layer_norm_epsilon, "norm")(total), deterministic=deterministic)
+        return Dropout(self.dropout_rate)(
+            layer_norm(self.layer_norm_epsilon, name="norm")(total), deterministic=deterministic
+        )
 
 
 class TransformerTextLayer(nn.Module):
@@ -181,6 +187,7 @@ class TransformerTextLayer(nn.Module):
         dropout_after_attention: Whether the attention branch is dropped.
 
     Example:
+        >>> import jax
         >>> layer = TransformerTextLayer(num_heads=2, feedforward_dim=16, layer_norm_epsilon=1e-12, dropout_rate=0.1,
         ...                              attention_dropout_rate=0.1, dropout_after_attention=True)
         >>> variables = layer.init(jax.random.key(0), jnp.ones((1, 3, 8)), jnp.ones((1, 3), bool), deterministic=True)
@@ -200,54 +207,15 @@ class TransformerTextLayer(nn.Module):
         self, hidden: Float[Array, "batch tokens dim"], token_mask: Bool[Array, "batch tokens"], *, deterministic: bool
     ) -> Float[Array, "batch tokens dim"]:
         """Transforms token states; keys outside `token_mask` are not attended to."""
-        attention = TextAttention(num_heads=self.num_heads, dropout_rate=self.attention_dropout_rate, name="attention")
+        attention = SelfAttention(self.num_heads, self.attention_dropout_rate, kernel_init=_NORMAL, name="attention")
         attended = attention(hidden, token_mask, deterministic=deterministic)
         if self.dropout_after_attention:
-            attended = nn.Dropout(self.dropout_rate)(attended, deterministic=deterministic)
-        hidden = _norm(self.layer_norm_epsilon, "attention_norm")(hidden + attended)
+            attended = Dropout(self.dropout_rate)(attended, deterministic=deterministic)
+        hidden = layer_norm(self.layer_norm_epsilon, name="attention_norm")(hidden + attended)
         widened = nn.gelu(_dense(self.feedforward_dim, "feedforward_in")(hidden), approximate=False)
         change = _dense(hidden.shape[-1], "feedforward_out")(widened)
-        change = nn.Dropout(self.dropout_rate)(change, deterministic=deterministic)
-        return _norm(self.layer_norm_epsilon, "feedforward_norm")(hidden + change)
-
-
-class TextAttention(nn.Module):
-    """Multi-head self-attention over the valid tokens.
-
-    Attributes:
-        num_heads: Attention heads; divides the width of the input.
-        dropout_rate: Dropout of attention weights.
-
-    Example:
-        >>> attention = TextAttention(num_heads=2, dropout_rate=0.1)
-        >>> hidden, token_mask = jnp.ones((1, 3, 8)), jnp.array([[True, True, False]])
-        >>> variables = attention.init(jax.random.key(0), hidden, token_mask, deterministic=True)
-        >>> attention.apply(variables, hidden, token_mask, deterministic=True).shape
-        (1, 3, 8)
-
-    Reference: arXiv:1706.03762.
-    """
-
-    num_heads: int
-    dropout_rate: float
-
-    @nn.compact
-    def __call__(
-        self, hidden: Float[Array, "batch tokens dim"], token_mask: Bool[Array, "batch tokens"], *, deterministic: bool
-    ) -> Float[Array, "batch tokens dim"]:
-        """Mixes token states by scaled dot-product attention; a row without a valid token attends to all."""
-        batch, tokens, dim = hidden.shape
-        per_head = (batch, tokens, self.num_heads, dim // self.num_heads)
-        query = _dense(dim, "query")(hidden).reshape(per_head)
-        key = _dense(dim, "key")(hidden).reshape(per_head)
-        value = _dense(dim, "value")(hidden).reshape(per_head)
-        scores = jnp.einsum("bqhd,bkhd->bhqk", query, key) * per_head[-1] ** -0.5
-        # A bias that broadcasts, not a selection between full-size arrays: exporters keep batch and tokens dynamic.
-        bias = jnp.where(token_mask, 0.0, jnp.finfo(scores.dtype).min)
-        weights = jax.nn.softmax(scores + bias[:, None, None, :], axis=-1)
-        weights = nn.Dropout(self.dropout_rate)(weights, deterministic=deterministic)
-        mixed = jnp.einsum("bhqk,bkhd->bqhd", weights, value).reshape(hidden.shape)
-        return _dense(dim, "out")(mixed)
+        change = Dropout(self.dropout_rate)(change, deterministic=deterministic)
+        return layer_norm(self.layer_norm_epsilon, name="feedforward_norm")(hidden + change)
 
 
 def pool(
@@ -275,14 +243,8 @@ def pool(
         return hidden[:, 0]
     if how != "mean":
         raise ConfigError(f"pooling '{how}' is unknown; use 'first' or 'mean'")
-    total = jnp.where(token_mask[:, :, None], hidden, 0.0).sum(axis=1)
-    return total / jnp.maximum(token_mask.sum(axis=1, keepdims=True), 1)
+    return mean_over_valid(hidden, token_mask)
 
 
 def _dense(features: int, name: str) -> nn.Dense:
     return nn.Dense(features, kernel_init=_NORMAL, name=name)
-
-
-def _norm(epsilon: float, name: str) -> nn.LayerNorm:
-    # The fast variance, mean(x^2) - mean(x)^2, cancels where the mean is large and misses torch by more than 1e-5.
-    return nn.LayerNorm(epsilon=epsilon, use_fast_variance=False, name=name)
