@@ -237,7 +237,7 @@ def test_texts_computed_beforehand_still_tell_equal_captions(task, state, data, 
     frozen = dataclasses.replace(task, freeze=Freeze("everything"))
     masking, _ = with_objective(frozen, state, false_negatives="mask", found_by=found_by)
     params = jax.tree.map(np.asarray, state.params)
-    ready = masking.precompute(params, data, functools.partial(embed_rows, params=params, mesh=make_mesh(1)))
+    ready = masking.precompute(params, data, functools.partial(embed_rows, params=params, collections={}, mesh=make_mesh()))
     batch = next(data.train_batches(seed=0))
     prepared = ready(batch)
     assert "text_features" in prepared
