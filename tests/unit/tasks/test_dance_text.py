@@ -175,7 +175,7 @@ def with_objective(task, state, **settings):
     """The task with another objective, and the state with its parameters."""
     task = dataclasses.replace(task, objective=Contrastive(**settings))
     params = {**state.params, "objective": task.objective.init_params()} if settings.get("learnable") else state.params
-    opt_state = jax.jit(lambda params: task.transform(params, HORIZON).init(params))(params)
+    opt_state = jax.jit(lambda params: task.transform(params, HORIZON).init(task.moving(params)))(params)
     return task, dataclasses.replace(state, params=params, opt_state=opt_state)
 
 
@@ -237,7 +237,8 @@ def test_texts_computed_beforehand_still_tell_equal_captions(task, state, data, 
     frozen = dataclasses.replace(task, freeze=Freeze("everything"))
     masking, _ = with_objective(frozen, state, false_negatives="mask", found_by=found_by)
     params = jax.tree.map(np.asarray, state.params)
-    ready = masking.precompute(params, data, functools.partial(embed_rows, params=params, collections={}, mesh=make_mesh()))
+    embed = functools.partial(embed_rows, params=params, collections={}, mesh=make_mesh())
+    ready = masking.precompute(params, data, embed)
     batch = next(data.train_batches(seed=0))
     prepared = ready(batch)
     assert "text_features" in prepared
