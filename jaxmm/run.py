@@ -90,7 +90,8 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
         embed = functools.partial(embed_rows, params=state.params, collections=state.collections, mesh=mesh)
         ready = task.precompute(state.params, data, embed)
         scores: dict[str, float] = {}
-        with MetricWriter(run, from_step=int(state.step)) if leads else nullcontext() as writer:
+        metrics = MetricWriter(run, from_step=int(state.step)) if leads else nullcontext()
+        with requests.deferred(), metrics as writer:
 
             def record(step: int, values: Mapping[str, float]) -> None:
                 scores.update({name: value for name, value in values.items() if name.startswith("val/")})
@@ -109,8 +110,7 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
                 stop=lambda: requests.received,
             )
             step_fn = compile_train_step(task, state, mesh, mode=experiment.devices.mode)
-            with requests.deferred():
-                state = fit(step_fn, experiment.loop, task.numerics, state, map(ready, batches), hooks)
+            state = fit(step_fn, experiment.loop, task.numerics, state, map(ready, batches), hooks)
     return {"step": float(state.step), "seconds": time.perf_counter() - started, **scores}
 
 

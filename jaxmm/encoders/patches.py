@@ -58,7 +58,7 @@ class PatchEmbedding(nn.Module):
 
     Example:
         >>> import jax
-        >>> features, mask = jnp.ones((2, 7, 5, 3)), jnp.arange(7) < jnp.array([[7], [3]])
+        >>> features, mask = jnp.ones((2, 7, 5, 3)), jnp.arange(7)[None] < jnp.array([[7], [3]])
         >>> embedding = PatchEmbedding(dim=8, joints_per_patch=2, frames_per_patch=3)
         >>> (tokens, token_mask), _ = embedding.init_with_output(jax.random.key(0), features, mask)
         >>> tokens.shape, token_mask.tolist()

@@ -55,7 +55,7 @@ def test_every_protocol_is_scored_with_a_sentence_model_and_intervals(jaxmm_json
     dissimilar = jaxmm_json("evaluate", run, "--protocol", "dissimilar", *words)
     assert whole[name] <= similar[name]
     assert dissimilar["test/text_to_motion/gallery"] == 100
-    assert whole[name] < dissimilar[name]
+    assert dissimilar[name] > 0.5
     assert dissimilar[f"{name}/low"] <= dissimilar[name] <= dissimilar[f"{name}/high"]
     assert 0 < similar["test/text_to_motion/ndcg@10"] <= 1
 

@@ -1,0 +1,151 @@
+"""A run that is asked to stop saves the step it has reached, says so by its status, and ends in the same state."""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SHORT = ("--loop.epochs", "6", "--loop.save_every", "1", "--loop.evaluate_every", "2", "--data.source.takes", "1")
+PHASES = ("compiling", "training", "evaluating", "saving")
+TIMEOUT = 300
+
+
+def command(workdir, *words):
+    return [
+        sys.executable,
+        "-m",
+        "jaxmm",
+        "train",
+        "configs/dance_text/tiny.py",
+        "--workdir",
+        str(workdir),
+        *SHORT,
+        *words,
+    ]
+
+
+def num_records(run):
+    path = run / "metrics.jsonl"
+    return len(path.read_text().splitlines()) if path.is_file() else 0
+
+
+def reached(phase, run, log):
+    """Tells whether a run is in, or just before, a phase."""
+    if phase == "compiling":
+        return (run / "metrics.jsonl").is_file()
+    if phase == "training":
+        return num_records(run) > 0
+    if phase == "evaluating":
+        return "of val" in log.read_text()
+    return (run / "checkpoints/.partial").is_dir() and any((run / "checkpoints/.partial").iterdir())
+
+
+def stop_in(phase, number, run, environment, *, after=0.0):
+    """Starts a run, sends it a signal in a phase, and returns its status and what it said."""
+    log = run.with_suffix(".log")
+    with log.open("w") as stderr:
+        process = subprocess.Popen(command(run), cwd=REPOSITORY, env=environment, stderr=stderr)
+        deadline = time.monotonic() + TIMEOUT
+        while not reached(phase, run, log) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+        time.sleep(after)
+        process.send_signal(number)
+        status = process.wait(timeout=TIMEOUT)
+    return status, log.read_text()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(environment, jaxmm_json, tmp_path_factory):
+    run = tmp_path_factory.mktemp("uninterrupted") / "run"
+    subprocess.run(command(run), cwd=REPOSITORY, env=environment, check=True, capture_output=True)
+    return jaxmm_json("verify", run)
+
+
+def assert_stops_and_continues(phase, number, uninterrupted, environment, jaxmm_json, run, *, after=0.0):
+    status, said = stop_in(phase, number, run, environment, after=after)
+    if status == 0:  # it ended before the signal came
+        pytest.fail(f"the run was over before the signal: {said}")
+    assert status == 128 + number, said
+    assert "Traceback" not in said
+    saved = jaxmm_json("verify", run)["step"]
+    assert f"step {saved} is saved; the same command continues" in said
+    subprocess.run(command(run), cwd=REPOSITORY, env=environment, check=True, capture_output=True)
+    assert jaxmm_json("verify", run) == uninterrupted
+    steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert steps == sorted(steps)
+
+
+@pytest.mark.parametrize(
+    ("phase", "number"), list(zip(PHASES, (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGTERM), strict=True))
+)
+def test_a_signal_in_any_phase_loses_no_step(phase, number, uninterrupted, environment, jaxmm_json, tmp_path):
+    assert_stops_and_continues(phase, number, uninterrupted, environment, jaxmm_json, tmp_path / "run")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("phase", PHASES)
+def test_sigterm_at_random_moments_of_a_phase(phase, seed, uninterrupted, environment, jaxmm_json, tmp_path):
+    after = random.Random(seed).uniform(0, 0.4)
+    run = tmp_path / "run"
+    assert_stops_and_continues(phase, signal.SIGTERM, uninterrupted, environment, jaxmm_json, run, after=after)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def start_two(run, environment, logs):
+    """Starts both processes of a run, which meet over loopback."""
+    address = f"127.0.0.1:{free_port()}"
+    processes = []
+    for place, log in enumerate(logs):
+        cluster = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": str(place)}
+        with log.open("w") as stderr:
+            words = command(run, "--distributed")
+            processes.append(subprocess.Popen(words, cwd=REPOSITORY, env={**environment, **cluster}, stderr=stderr))
+    return processes
+
+
+def train_loss(run):
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return {record["step"]: record["train/loss"] for record in records if "train/loss" in record}
+
+
+def test_two_processes_asked_through_one_save_the_same_step_and_train_as_one_does(
+    uninterrupted, environment, jaxmm_json, tmp_path
+):
+    run, logs = tmp_path / "run", (tmp_path / "first.log", tmp_path / "second.log")
+    environment = {**environment, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    processes = start_two(run, environment, logs)
+    deadline = time.monotonic() + TIMEOUT
+    while num_records(run) == 0 and all(p.poll() is None for p in processes) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    processes[1].send_signal(signal.SIGTERM)
+    statuses = [process.wait(timeout=TIMEOUT) for process in processes]
+    said = [log.read_text() for log in logs]
+    assert statuses == [143, 143], said
+    saved = jaxmm_json("verify", run)["step"]
+    assert all(f"step {saved} is saved" in own for own in said)
+    assert [process.wait(timeout=TIMEOUT) for process in start_two(run, environment, logs)] == [0, 0], [
+        log.read_text() for log in logs
+    ]
+    verified = jaxmm_json("verify", run)
+    assert verified["ok"]
+    assert verified["step"] == uninterrupted["step"]
+    alone = tmp_path / "alone"
+    subprocess.run(command(alone), cwd=REPOSITORY, env=environment, check=True, capture_output=True)
+    ours, theirs = train_loss(run), train_loss(alone)
+    assert ours.keys() == theirs.keys()
+    first = min(ours)
+    assert ours[first] == pytest.approx(theirs[first], rel=1e-4)
