@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from jaxmm.tasks.dance_text import DanceTextTask as DanceTextTask
     from jaxmm.train.loop import Loop as Loop
     from jaxmm.weights import Freeze as Freeze
+    from jaxmm.weights import HFFlaxBackbone as HFFlaxBackbone
 
 _HOMES = {
     # Describing an experiment
@@ -53,6 +54,7 @@ _HOMES = {
     # Modules and losses
     "PoseConvGru": "jaxmm.encoders.pose",
     "TransformerText": "jaxmm.encoders.text",
+    "HFFlaxBackbone": "jaxmm.weights",
     "ProjectionHead": "jaxmm.encoders.heads",
     "symmetric_infonce": "jaxmm.objectives.contrastive",
     # Using a trained run; training and evaluating one are `jaxmm.run.train` and `jaxmm.run.evaluate`

@@ -1,6 +1,7 @@
 """Motion-text retrieval: two towers, one space, symmetric InfoNCE."""
 
 import dataclasses
+import logging
 from collections.abc import Callable, Set
 from typing import Literal, cast
 
@@ -20,7 +21,10 @@ from jaxmm.objectives.contrastive import symmetric_infonce
 from jaxmm.optim import AdamW, Group
 from jaxmm.tasks.base import EmbedRows, Task
 from jaxmm.typing import Batch, Collections, Metrics, Params
-from jaxmm.weights import Freeze, load_backbone
+from jaxmm.weights import Freeze, HFFlaxBackbone, load_backbone
+
+_LOG = logging.getLogger(__name__)
+_MIB = 2**20
 
 
 def _seed_freeze() -> Freeze:
@@ -37,13 +41,15 @@ class DanceTextTask(Task):
 
     Attributes:
         motion: Motion encoder; takes `(motion, motion_mask, deterministic=)` and returns unit-norm embeddings.
-        text: Text backbone; its token states are pooled and projected.
+        text: Text backbone, ours or one of transformers' own; its token states are pooled and projected.
         text_weights: Checkpoint of the backbone, as `jaxmm.hub.find_checkpoint` names it; None starts from scratch.
         text_revision: Revision of a hub checkpoint to pin; None takes the newest.
         pooling: Which token states stand for a sentence: the first one's, or the mean over valid ones.
         text_head: Projection of the pooled states.
-        freeze: Which parameters of the backbone never change. A backbone of which only the last tensors train, or
-            none, runs without dropout.
+        freeze: Which parameters of the backbone never change. What comes before the first trainable one runs without
+            dropout; so does a backbone of which only the last tensors train.
+        text_cache_mib: Most memory, in MiB, for what the frozen part of the backbone makes of the training captions.
+            It is computed once and kept where it fits, and otherwise computed at every step; 0 keeps nothing.
         temperature: Softmax temperature, > 0.
         optimizer: By default the seed's: the text tower, its head included, learns at a tenth of the rate.
 
@@ -63,12 +69,13 @@ class DanceTextTask(Task):
     """
 
     motion: nn.Module = dataclasses.field(default_factory=PoseConvGru)
-    text: TransformerText = dataclasses.field(default_factory=TransformerText)
+    text: TransformerText | HFFlaxBackbone = dataclasses.field(default_factory=TransformerText)
     text_weights: str | None = None
     text_revision: str | None = None
     pooling: Literal["first", "mean"] = "first"
     text_head: ProjectionHead = dataclasses.field(default_factory=ProjectionHead)
     freeze: Freeze = dataclasses.field(default_factory=_seed_freeze)
+    text_cache_mib: int = 1024
     temperature: float = 0.07
     optimizer: AdamW = dataclasses.field(default_factory=_seed_optimizer)
 
@@ -118,10 +125,10 @@ class DanceTextTask(Task):
             ConfigError: If the tokenizer has more ids than the table rows, or texts may be longer than positions.
         """
         vocab_size, max_tokens = data.tokenizer.vocab_size, data.settings.max_tokens
-        if max_tokens > self.text.max_positions:
+        if max_tokens > self.text.max_tokens:
             raise ConfigError(
-                f"data.max_tokens is {max_tokens}, but task.text.max_positions is {self.text.max_positions}; "
-                f"set data.max_tokens to {self.text.max_positions} or less"
+                f"data.max_tokens is {max_tokens}, but task.text takes {self.text.max_tokens} tokens at most; "
+                f"set data.max_tokens to {self.text.max_tokens} or less"
             )
         if vocab_size > self.text.vocab_size:
             raise ConfigError(
@@ -139,38 +146,61 @@ class DanceTextTask(Task):
         del collections
         return self._embed_text(params["text"], batch, None)
 
-    def text_features(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch features"]:
-        """Returns the pooled token states that the text head projects, without dropout."""
+    def text_features(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch *features"]:
+        """Returns what the frozen part of the backbone makes of each text; pooled where all of it is frozen."""
         del collections
-        return self._text_features(params["text"], batch, None)
+        return self._frozen_features(params["text"]["backbone"], batch)
 
     def precompute(self, params: Params, data: MotionTextData, embed: EmbedRows) -> Callable[[Batch], Batch]:
-        """Runs a wholly frozen backbone once for each caption, not at every step; the features are the same."""
-        if self.freeze.kind != "everything":
+        """Runs the frozen part of the backbone once for each caption, not at every step; losses are the same."""
+        if self.freeze.frozen_steps(self.text) == 0 or self.text_cache_mib == 0:
+            return super().precompute(params, data, embed)
+        texts = list(data.training_texts())
+        shape = jax.eval_shape(self.text_features, params, {}, texts[0])
+        mib = -(-len(texts) * shape.size * shape.dtype.itemsize // _MIB)
+        if mib > self.text_cache_mib:
+            _LOG.info(
+                "frozen text features are computed at every step: to keep them takes %d MiB, task.text_cache_mib is %d",
+                *(mib, self.text_cache_mib),
+            )
             return super().precompute(params, data, embed)
         features: dict[bytes, np.ndarray] = {}
-        texts = list(data.training_texts())
         for batch, rows in zip(texts, embed(self.text_features, texts), strict=True):
             features.update(zip(map(bytes, batch["token_ids"]), rows, strict=True))
 
         def look_up(batch: Batch) -> Batch:
             found = np.stack([features[bytes(row)] for row in batch["token_ids"]])
-            rest = {name: rows for name, rows in batch.items() if name not in ("token_ids", "token_mask")}
+            rest = {name: rows for name, rows in batch.items() if name != "token_ids"}
             return {**rest, "text_features": found}
 
         return look_up
 
-    def _text_features(self, params: Params, batch: Batch, key: PRNGKeyArray | None) -> Float[Array, "batch features"]:
+    def _frozen_features(self, backbone: Params, batch: Batch) -> Float[Array, "batch *features"]:
         if "text_features" in batch:
             return batch["text_features"]
+        variables, token_ids, token_mask = {"params": backbone}, batch["token_ids"], batch["token_mask"]
+        steps = self.freeze.frozen_steps(self.text)
+        if steps == self.text.num_steps or isinstance(self.text, HFFlaxBackbone):
+            hidden = self.text.apply(variables, token_ids, token_mask, deterministic=True)
+            return pool(cast(Array, hidden), token_mask, self.pooling)
+        hidden = cast(Array, self.text.apply(variables, token_ids, token_mask, num_steps=steps, method="prefix"))
+        only_first = self.pooling == "first" and steps >= self.text.num_mixing_steps
+        return hidden[:, :1] if only_first else hidden
+
+    def _text_features(self, params: Params, batch: Batch, key: PRNGKeyArray | None) -> Float[Array, "batch features"]:
+        variables, mask = {"params": params["backbone"]}, batch["token_mask"]
+        steps = self.freeze.frozen_steps(self.text)
+        deterministic, rngs = key is None, None if key is None else {"dropout": key}
+        if steps == 0:
+            hidden = self.text.apply(variables, batch["token_ids"], mask, deterministic=deterministic, rngs=rngs)
+            return pool(cast(Array, hidden), mask, self.pooling)
+        features = self._frozen_features(params["backbone"], batch)
+        if steps == self.text.num_steps or isinstance(self.text, HFFlaxBackbone):
+            return features
         hidden = self.text.apply(
-            {"params": params["backbone"]},
-            batch["token_ids"],
-            batch["token_mask"],
-            deterministic=key is None,
-            rngs=None if key is None else {"dropout": key},
+            variables, features, mask, num_steps=steps, deterministic=deterministic, rngs=rngs, method="suffix"
         )
-        return pool(cast(Array, hidden), batch["token_mask"], self.pooling)
+        return pool(cast(Array, hidden), mask[:, : features.shape[1]], self.pooling)
 
     def _embed_text(self, params: Params, batch: Batch, key: PRNGKeyArray | None) -> Float[Array, "batch dim"]:
         features = self._text_features(params, batch, key)

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from jaxmm.encoders.text import TextAttention, TransformerText, pool
+from jaxmm.encoders.text import TransformerText, pool
+from jaxmm.encoders.text_layers import TextAttention
 from jaxmm.errors import ConfigError, DataError
 
 TOKENS, PADDING = 6, 3
@@ -129,7 +130,7 @@ def test_exports_with_dynamic_batch_and_tokens():
 
 
 def test_too_long_a_text_is_refused():
-    with pytest.raises(DataError, match=r"texts of 13 tokens, but max_positions is 12; tokenize with truncation"):
+    with pytest.raises(DataError, match=r"texts of 13 tokens, but max_positions is 12 and the first position 0; tokenize with truncation"):
         encode(TINY, jnp.zeros((1, 13), jnp.int32), jnp.ones((1, 13), bool))
 
 

@@ -170,5 +170,5 @@ def test_data_that_the_backbone_cannot_take_are_refused(task, data):
     with pytest.raises(ConfigError, match=r"the tokenizer has \d+ tokens, but task.text.vocab_size is 9; take"):
         few.check_data(data)
     short = dataclasses.replace(task, text=task.text.clone(max_positions=11))
-    with pytest.raises(ConfigError, match=r"data.max_tokens is 12, but task.text.max_positions is 11; set"):
+    with pytest.raises(ConfigError, match=r"data.max_tokens is 12, but task.text takes 11 tokens at most; set"):
         short.check_data(data)

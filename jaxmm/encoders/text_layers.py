@@ -1,0 +1,231 @@
+"""Layers of BERT-family text encoders: embeddings, and a transformer layer in three steps."""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxmm.errors import DataError
+
+NORMAL = nn.initializers.normal(0.02)
+"""How tables and kernels start."""
+
+LAYER_STEPS = (("attention", "attention_norm"), ("feedforward_in",), ("feedforward_out", "feedforward_norm"))
+"""The submodules that each step of a layer uses, in the order of `attend`, `widen` and `narrow`."""
+
+NUM_DISTANCE_BUCKETS = 32
+_FIRST_DISTANCES = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91)
+
+
+class TokenEmbeddings(nn.Module):
+    """Sum of token, position and (for BERT) token-type embeddings, normalised; every token is of type 0.
+
+    Attributes:
+        vocab_size: Rows of the token table.
+        dim: Width of every table.
+        max_positions: Rows of the position table.
+        first_position: Row of that table which the first token takes.
+        num_token_types: Rows of the token-type table; 0 has none.
+        layer_norm_epsilon: Added to the variance.
+        dropout_rate: Dropout of the normalised sum.
+
+    Example:
+        >>> embeddings = TokenEmbeddings(vocab_size=50, dim=8, max_positions=4, first_position=0,
+        ...                              num_token_types=2, layer_norm_epsilon=1e-12, dropout_rate=0.1)
+        >>> variables = embeddings.init(jax.random.key(0), jnp.zeros((1, 3), int), deterministic=True)
+        >>> sorted(variables["params"])
+        ['norm', 'position', 'token', 'token_type']
+    """
+
+    vocab_size: int
+    dim: int
+    max_positions: int
+    first_position: int
+    num_token_types: int
+    layer_norm_epsilon: float
+    dropout_rate: float
+
+    @nn.compact
+    def __call__(
+        self, token_ids: Int[Array, "batch tokens"], *, deterministic: bool
+    ) -> Float[Array, "batch tokens dim"]:
+        """Embeds token ids.
+
+        Raises:
+            DataError: If there are more tokens than positions from `first_position` on.
+        """
+        num_tokens, max_tokens = token_ids.shape[1], self.max_positions - self.first_position
+        # An index beyond the table would give NaN silently.
+        if num_tokens > max_tokens:
+            raise DataError(
+                f"texts of {num_tokens} tokens, but max_positions is {self.max_positions} and the first position "
+                f"{self.first_position}; tokenize with truncation to at most {max_tokens} tokens"
+            )
+        total = nn.Embed(self.vocab_size, self.dim, embedding_init=NORMAL, name="token")(token_ids)
+        if self.num_token_types:
+            token_types = nn.Embed(self.num_token_types, self.dim, embedding_init=NORMAL, name="token_type")
+            total = total + token_types(jnp.zeros((1, 1), jnp.int32))
+        positions = nn.Embed(self.max_positions, self.dim, embedding_init=NORMAL, name="position")
+        total = total + positions(self.first_position + jnp.arange(num_tokens)[None, :])
+        return nn.Dropout(self.dropout_rate)(_norm(self.layer_norm_epsilon, "norm")(total), deterministic=deterministic)
+
+
+class TransformerTextLayer(nn.Module):
+    """Self-attention and a GELU feed-forward network, each added to its input and then normalised.
+
+    Attributes:
+        dim: Width of the token states; a multiple of `num_heads`.
+        num_heads: Attention heads.
+        feedforward_dim: Width between the two feed-forward products.
+        layer_norm_epsilon: Added to the variance in both LayerNorms.
+        dropout_rate: Dropout of the feed-forward branch, and of the attention branch where that is dropped.
+        attention_dropout_rate: Dropout of attention weights.
+        dropout_after_attention: Whether the attention branch is dropped.
+
+    Example:
+        >>> layer = TransformerTextLayer(dim=8, num_heads=2, feedforward_dim=16, layer_norm_epsilon=1e-12,
+        ...                              dropout_rate=0.1, attention_dropout_rate=0.1, dropout_after_attention=True)
+        >>> variables = layer.init(jax.random.key(0), jnp.ones((1, 3, 8)), jnp.ones((1, 3), bool), deterministic=True)
+        >>> sorted(variables["params"])
+        ['attention', 'attention_norm', 'feedforward_in', 'feedforward_norm', 'feedforward_out']
+    """
+
+    dim: int
+    num_heads: int
+    feedforward_dim: int
+    layer_norm_epsilon: float
+    dropout_rate: float
+    attention_dropout_rate: float
+    dropout_after_attention: bool
+
+    def setup(self) -> None:
+        """Builds the attention, the feed-forward network and their norms."""
+        self.attention = TextAttention(num_heads=self.num_heads, dropout_rate=self.attention_dropout_rate)
+        self.attention_norm = _norm(self.layer_norm_epsilon)
+        self.feedforward_in = _dense(self.feedforward_dim)
+        self.feedforward_out = _dense(self.dim)
+        self.feedforward_norm = _norm(self.layer_norm_epsilon)
+        self.dropout = nn.Dropout(self.dropout_rate)
+
+    def __call__(
+        self,
+        hidden: Float[Array, "batch tokens dim"],
+        token_mask: Bool[Array, "batch tokens"],
+        position_bias: Float[Array, "heads tokens tokens"] | None = None,
+        *,
+        deterministic: bool,
+    ) -> Float[Array, "batch tokens dim"]:
+        """Transforms token states; keys outside `token_mask` are not attended to."""
+        hidden = self.attend(hidden, token_mask, position_bias, deterministic=deterministic)
+        return self.narrow(hidden, self.widen(hidden), deterministic=deterministic)
+
+    def attend(
+        self,
+        hidden: Float[Array, "batch tokens dim"],
+        token_mask: Bool[Array, "batch tokens"],
+        position_bias: Float[Array, "heads tokens tokens"] | None,
+        *,
+        deterministic: bool,
+    ) -> Float[Array, "batch tokens dim"]:
+        """Takes the first step, the only one in which tokens meet: attention."""
+        attended = self.attention(hidden, token_mask, position_bias, deterministic=deterministic)
+        if self.dropout_after_attention:
+            attended = self.dropout(attended, deterministic=deterministic)
+        return self.attention_norm(hidden + attended)
+
+    def widen(self, hidden: Float[Array, "batch tokens dim"]) -> Float[Array, "batch tokens feedforward_dim"]:
+        """Takes the second step: the first feed-forward product and GELU."""
+        return nn.gelu(self.feedforward_in(hidden), approximate=False)
+
+    def narrow(
+        self,
+        hidden: Float[Array, "batch tokens dim"],
+        widened: Float[Array, "batch tokens feedforward_dim"],
+        *,
+        deterministic: bool,
+    ) -> Float[Array, "batch tokens dim"]:
+        """Takes the last step: the second feed-forward product, added to `hidden` and normalised."""
+        change = self.dropout(self.feedforward_out(widened), deterministic=deterministic)
+        return self.feedforward_norm(hidden + change)
+
+
+class TextAttention(nn.Module):
+    """Multi-head self-attention over the valid tokens.
+
+    Attributes:
+        num_heads: Attention heads; divides the width of the input.
+        dropout_rate: Dropout of attention weights.
+
+    Example:
+        >>> attention = TextAttention(num_heads=2, dropout_rate=0.1)
+        >>> hidden, token_mask = jnp.ones((1, 3, 8)), jnp.array([[True, True, False]])
+        >>> variables = attention.init(jax.random.key(0), hidden, token_mask, deterministic=True)
+        >>> attention.apply(variables, hidden, token_mask, deterministic=True).shape
+        (1, 3, 8)
+
+    Reference: arXiv:1706.03762.
+    """
+
+    num_heads: int
+    dropout_rate: float
+
+    @nn.compact
+    def __call__(
+        self,
+        hidden: Float[Array, "batch tokens dim"],
+        token_mask: Bool[Array, "batch tokens"],
+        position_bias: Float[Array, "heads tokens tokens"] | None = None,
+        *,
+        deterministic: bool,
+    ) -> Float[Array, "batch tokens dim"]:
+        """Mixes token states by scaled dot-product attention; a row without a valid token attends to all.
+
+        Args:
+            hidden: Token states.
+            token_mask: True where a token may be attended to.
+            position_bias: Added to the scores of each head, for each pair of tokens (query, key).
+            deterministic: Switches dropout off.
+        """
+        batch, tokens, dim = hidden.shape
+        per_head = (batch, tokens, self.num_heads, dim // self.num_heads)
+        query = _dense(dim, "query")(hidden).reshape(per_head)
+        key = _dense(dim, "key")(hidden).reshape(per_head)
+        value = _dense(dim, "value")(hidden).reshape(per_head)
+        scores = jnp.einsum("bqhd,bkhd->bhqk", query, key) * per_head[-1] ** -0.5
+        if position_bias is not None:
+            scores = scores + position_bias[None]
+        # A bias that broadcasts, not a selection between full-size arrays: exporters keep batch and tokens dynamic.
+        bias = jnp.where(token_mask, 0.0, jnp.finfo(scores.dtype).min)
+        weights = jax.nn.softmax(scores + bias[:, None, None, :], axis=-1)
+        weights = nn.Dropout(self.dropout_rate)(weights, deterministic=deterministic)
+        mixed = jnp.einsum("bhqk,bkhd->bqhd", weights, value).reshape(hidden.shape)
+        return _dense(dim, "out")(mixed)
+
+
+def distance_buckets(num_tokens: int) -> Int[Array, "tokens tokens"]:
+    """Returns the bucket of the distance from each token (row) to each other (column).
+
+    Distances up to 8 have buckets of their own, longer ones share 7 whose widths grow by the square root of two; the
+    first 16 buckets are those of tokens that come before, the others those of tokens that follow.
+
+    Args:
+        num_tokens: Length of the text.
+
+    Example:
+        >>> distance_buckets(3).tolist()
+        [[0, 17, 18], [1, 0, 17], [2, 1, 0]]
+
+    Reference: T5, arXiv:1910.10683, as MPNet takes it, arXiv:2004.09297.
+    """
+    offset = jnp.arange(num_tokens)[None, :] - jnp.arange(num_tokens)[:, None]
+    buckets = jnp.digitize(jnp.abs(offset), jnp.array(_FIRST_DISTANCES))
+    return buckets + jnp.where(offset > 0, NUM_DISTANCE_BUCKETS // 2, 0)
+
+
+def _dense(features: int, name: str | None = None) -> nn.Dense:
+    return nn.Dense(features, kernel_init=NORMAL, name=name)
+
+
+def _norm(epsilon: float, name: str | None = None) -> nn.LayerNorm:
+    # The fast variance, mean(x^2) - mean(x)^2, cancels where the mean is large and misses torch by more than 1e-5.
+    return nn.LayerNorm(epsilon=epsilon, use_fast_variance=False, name=name)
