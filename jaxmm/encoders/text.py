@@ -227,7 +227,7 @@ class TransformerText(nn.Module):
         steps: range,
         *,
         deterministic: bool,
-    ) -> Float[Array, "batch some_tokens features"]:
+    ) -> Float[Array, "batch some_tokens kept_features"]:
         position_bias = None
         if self.relative_positions:
             position_bias = self.position_bias(distance_buckets(token_mask.shape[1])).transpose(2, 0, 1)

@@ -172,3 +172,75 @@ def test_data_that_the_backbone_cannot_take_are_refused(task, data):
     short = dataclasses.replace(task, text=task.text.clone(max_positions=11))
     with pytest.raises(ConfigError, match=r"data.max_tokens is 12, but task.text takes 11 tokens at most; set"):
         short.check_data(data)
+
+
+def embedder(params):
+    """Applies a function of the task to batches, as the trainer's compiled one does."""
+
+    def embed(function, batches):
+        compiled = jax.jit(function)
+        for batch in batches:
+            yield np.asarray(compiled(params, {}, batch))
+
+    return embed
+
+
+@pytest.mark.parametrize("pooling", ["first", "mean"])
+@pytest.mark.parametrize(
+    "freeze",
+    [
+        Freeze.last_tensors(4),
+        Freeze.last_tensors(6),
+        Freeze.last_tensors(9),
+        Freeze.first_layers(1),
+        Freeze("everything"),
+    ],
+    ids=lambda freeze: f"{freeze.kind}-{freeze.count}",
+)
+def test_features_of_the_frozen_part_change_neither_loss_nor_gradient(task, data, freeze, pooling):
+    text = task.text.clone(num_layers=2, dropout_rate=0.2)
+    task = dataclasses.replace(task, text=text, freeze=freeze, pooling=pooling)
+    plain = data.sample_batch()
+    shapes = jax.eval_shape(task.init_variables, jax.random.key(0), plain)
+    rng = np.random.default_rng(0)
+    params, collections = jax.tree.map(lambda leaf: rng.normal(scale=0.3, size=leaf.shape).astype(leaf.dtype), shapes)
+    collections = jax.tree.map(np.abs, collections)
+    ready = task.precompute(params, data, embedder(params))(plain)
+    assert "token_ids" not in ready and "text_features" in ready
+    frozen = task.frozen(params)
+
+    @jax.jit
+    def scores(params, batch):
+        def total(params):
+            stopped = jax.tree_util.tree_map_with_path(
+                lambda path, leaf: jax.lax.stop_gradient(leaf) if path_name(path) in frozen else leaf, params
+            )
+            return task.loss(stopped, collections, batch, jax.random.key(1), train=True)[0].sum()
+
+        return jax.value_and_grad(total)(params)
+
+    for ours, theirs in zip(*map(jax.tree.leaves, (scores(params, ready), scores(params, plain))), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6, rtol=1e-5)
+
+
+def test_the_seeds_policy_keeps_one_token_a_caption(task, data):
+    task = dataclasses.replace(task, freeze=Freeze.last_tensors(4), pooling="first")
+    params = jax.eval_shape(task.init_variables, jax.random.key(0), data.sample_batch())[0]
+    shape = jax.eval_shape(task.text_features, params, {}, next(data.training_texts()))
+    assert shape.shape[1:] == (1, task.text.dim + task.text.feedforward_dim)
+
+
+@pytest.mark.parametrize("changes", [{"text_cache_mib": 0}, {"freeze": Freeze("nothing")}])
+def test_without_room_or_anything_frozen_batches_stay_as_they_are(task, data, changes):
+    task = dataclasses.replace(task, **{"freeze": Freeze("everything"), **changes})
+    batch = data.sample_batch()
+    assert task.precompute({}, data, embedder({}))(batch) is batch
+
+
+def test_features_beyond_the_limit_are_not_kept_and_the_log_says_so(task, data, caplog):
+    wide = dataclasses.replace(task, text=task.text.clone(dim=2**15), freeze=Freeze.first_layers(1), text_cache_mib=1)
+    params = jax.eval_shape(wide.init_variables, jax.random.key(0), data.sample_batch())[0]
+    batch = data.sample_batch()
+    with caplog.at_level("INFO", logger="jaxmm"):
+        assert wide.precompute(params, data, embedder(params))(batch) is batch
+    assert "task.text_cache_mib is 1" in caplog.text
