@@ -49,7 +49,7 @@ def flax_checkpoint(family, folder):
 def padded_batch(num_tokens=(9, 30, 1), offset=2):
     rng = np.random.default_rng(1)
     mask = np.arange(max(num_tokens)) < np.array(num_tokens)[:, None]
-    return np.where(mask, rng.integers(offset, 101, mask.shape), 1).astype(np.int32), mask
+    return jnp.asarray(np.where(mask, rng.integers(offset, 101, mask.shape), 1), jnp.int32), jnp.asarray(mask)
 
 
 @pytest.mark.parametrize("family", ["bert", "distilbert"])
@@ -67,7 +67,7 @@ def test_our_states_equal_those_of_the_flax_class(family, tmp_path):
     expected = theirs.apply({"params": loaded}, ids, mask, deterministic=True)
     states = ours.apply({"params": params}, ids, mask, deterministic=True)
     assert float(np.abs(expected).max()) > 0.5
-    np.testing.assert_allclose(np.asarray(states)[mask], np.asarray(expected)[mask], atol=1e-5, rtol=0)
+    np.testing.assert_allclose(states[mask], expected[mask], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("family", CONFIGS)
