@@ -132,17 +132,15 @@ class HFFlaxBackbone:
                 f"{path}: is another than the module's; make that by HFFlaxBackbone.read({str(folder)!r})"
             )
         try:
-            _, params = type(_model(self.config)).from_pretrained(str(folder), _do_init=False, local_files_only=True)
+            model = _marking_absent(type(_model(self.config))).from_pretrained(str(folder), local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
             reason = str(error).splitlines()[0]
             raise WeightsError(f"{folder}: transformers cannot load it ({reason}); fetch it again") from error
-        found, shapes = flatten_names(params), flatten_names(self.shapes())
-        if missing := [path for path in shapes if path not in found and not path.startswith("pooler/")]:
+        found = flatten_names(model.params)
+        absent = [path for path, leaf in found.items() if bool(jnp.isnan(leaf).all())]
+        if missing := [path for path in absent if not path.startswith("pooler/")]:
             raise WeightsError(f"{folder}: the checkpoint lacks {', '.join(missing[:6])}; use a complete one")
-        leaves = {
-            path: jnp.array(found[path]) if path in found else jnp.zeros(leaf.shape, leaf.dtype)
-            for path, leaf in shapes.items()
-        }
+        leaves = {path: jnp.zeros_like(leaf) if path in absent else jnp.array(leaf) for path, leaf in found.items()}
         return traverse_util.unflatten_dict(leaves, sep="/")
 
     def save(self, params: Params, folder: str | Path) -> None:
@@ -166,23 +164,32 @@ def _model(config: str) -> Any:
             "run: pip install 'transformers<5'"
         ) from error
     described = json.loads(config)
-    # Made outside of any trace, since the model keeps arrays of its own.
-    with jax.ensure_compile_time_eval():
-        try:
-            settings = make_config(**described)
-            model = make_model(settings, _do_init=False, trust_remote_code=False)
-        except (ValueError, TypeError) as error:
+    try:
+        settings = make_config(**described)
+        lacking = [name for name in _NEEDED if not isinstance(getattr(settings, name, None), int)]
+        if lacking or settings.is_encoder_decoder:
+            what = f"lacks {', '.join(lacking)}" if lacking else "has a decoder"
             raise WeightsError(
-                f"HFFlaxBackbone: transformers has no Flax class for {described['model_type']!r} as its config.json "
-                f"has it ({str(error).splitlines()[0]}); use TransformerText, or another checkpoint"
-            ) from error
-    lacking = [name for name in _NEEDED if not isinstance(getattr(settings, name, None), int)]
-    if lacking or settings.is_encoder_decoder:
+                f"HFFlaxBackbone: {described['model_type']!r} is no plain text encoder (it {what}); use another checkpoint"
+            )
+        # Made outside of any trace, since the model keeps arrays of its own.
+        with jax.ensure_compile_time_eval():
+            return make_model(settings, _do_init=False, trust_remote_code=False)
+    except (ValueError, TypeError) as error:
         raise WeightsError(
-            f"HFFlaxBackbone: {described['model_type']!r} is no plain text encoder (it "
-            f"{'lacks ' + ', '.join(lacking) if lacking else 'has a decoder'}); use another checkpoint"
-        )
-    return model
+            f"HFFlaxBackbone: transformers has no Flax class for {described['model_type']!r} as its config.json has it "
+            f"({str(error).splitlines()[0]}); use TransformerText, or another checkpoint"
+        ) from error
+
+
+def _marking_absent(kind: Any) -> Any:
+    """Returns a model class whose initial parameters are NaN, since loading fills in for what is absent silently."""
+
+    def init_weights(self: Any, rng: Any, input_shape: tuple[int, ...], params: Any = None) -> Params:
+        shapes = jax.eval_shape(lambda key: kind.init_weights(self, key, input_shape), rng)
+        return jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), shapes)
+
+    return type(kind.__name__, (kind,), {"init_weights": init_weights})
 
 
 def flatten_names(tree: Params) -> dict[str, Any]:
