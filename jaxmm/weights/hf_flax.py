@@ -170,7 +170,7 @@ def _model(config: str) -> Any:
         if lacking or settings.is_encoder_decoder:
             what = f"lacks {', '.join(lacking)}" if lacking else "has a decoder"
             raise WeightsError(
-                f"HFFlaxBackbone: {described['model_type']!r} is no plain text encoder (it {what}); use another checkpoint"
+                f"HFFlaxBackbone: {described['model_type']!r} is no plain text encoder (it {what}); use another"
             )
         # Made outside of any trace, since the model keeps arrays of its own.
         with jax.ensure_compile_time_eval():
