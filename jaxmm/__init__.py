@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from jaxmm.data.motion import Motion as Motion
     from jaxmm.data.motion import Skeleton as Skeleton
     from jaxmm.data.motion_text import MotionText as MotionText
+    from jaxmm.data.sources import AmcFolder as AmcFolder
     from jaxmm.data.sources import BvhFolder as BvhFolder
+    from jaxmm.data.sources import C3dFolder as C3dFolder
+    from jaxmm.data.sources import HumanMl3dFolder as HumanMl3dFolder
     from jaxmm.data.sources import MotionFolder as MotionFolder
     from jaxmm.data.sources import ProceduralMotions as ProceduralMotions
     from jaxmm.data.splits import FileSplit as FileSplit
@@ -19,12 +22,15 @@ if TYPE_CHECKING:
     from jaxmm.data.transforms import Augmentation as Augmentation
     from jaxmm.encoders.heads import ProjectionHead as ProjectionHead
     from jaxmm.encoders.pose import PoseConvGru as PoseConvGru
+    from jaxmm.encoders.pose_transformer import PosePatchVit as PosePatchVit
+    from jaxmm.encoders.pose_transformer import PoseTransformer as PoseTransformer
     from jaxmm.encoders.text import TransformerText as TransformerText
     from jaxmm.experiment import Experiment as Experiment
     from jaxmm.index import Index as Index
     from jaxmm.model import Model as Model
     from jaxmm.model import load as load
     from jaxmm.objectives.contrastive import symmetric_infonce as symmetric_infonce
+    from jaxmm.objectives.settings import Contrastive as Contrastive
     from jaxmm.optim import AdamW as AdamW
     from jaxmm.optim import Group as Group
     from jaxmm.tasks.dance_text import DanceTextTask as DanceTextTask
@@ -39,6 +45,7 @@ _HOMES = {
     "AdamW": "jaxmm.optim",
     "Group": "jaxmm.optim",
     "DanceTextTask": "jaxmm.tasks.dance_text",
+    "Contrastive": "jaxmm.objectives.settings",
     "Freeze": "jaxmm.weights",
     # Data
     "Motion": "jaxmm.data.motion",
@@ -47,12 +54,17 @@ _HOMES = {
     "ProceduralMotions": "jaxmm.data.sources",
     "MotionFolder": "jaxmm.data.sources",
     "BvhFolder": "jaxmm.data.sources",
+    "AmcFolder": "jaxmm.data.sources",
+    "C3dFolder": "jaxmm.data.sources",
+    "HumanMl3dFolder": "jaxmm.data.sources",
     "HashSplit": "jaxmm.data.splits",
     "FileSplit": "jaxmm.data.splits",
     "TagSplit": "jaxmm.data.splits",
     "Augmentation": "jaxmm.data.transforms",
     # Modules and losses
     "PoseConvGru": "jaxmm.encoders.pose",
+    "PoseTransformer": "jaxmm.encoders.pose_transformer",
+    "PosePatchVit": "jaxmm.encoders.pose_transformer",
     "TransformerText": "jaxmm.encoders.text",
     "HFFlaxBackbone": "jaxmm.weights",
     "ProjectionHead": "jaxmm.encoders.heads",

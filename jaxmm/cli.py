@@ -30,13 +30,19 @@ class Train:
 
     config: Positional[Path]
     workdir: Annotated[Path | None, arg(help="Folder of the run; runs/<system>/<config> by default.")] = None
+    distributed: Annotated[
+        bool, arg(help="Join the other processes of the run first; start one on each host, see docs/clusters.md.")
+    ] = False
     json: Json = False
 
     def __call__(self, experiment: "Experiment | None" = None) -> None:
         """Trains, with a progress bar, and prints the last scores."""
         from jaxmm import run
         from jaxmm.experiment import read_config
+        from jaxmm.train.cluster import join_cluster
 
+        if self.distributed:
+            join_cluster()
         workdir = self.workdir or Path("runs") / self.config.resolve().parent.name / self.config.stem
         with console.training_progress() as report:
             scores = run.train(experiment or read_config(self.config), workdir, report=report)
@@ -51,8 +57,18 @@ class Evaluate:
     root: Root = None
     split: Split = "test"
     protocol: Annotated[
-        Literal["all", "small_batches"], arg(help="Search the whole split, or batches of 32 motions of it.")
+        Literal["all", "similar_captions", "dissimilar", "small_batches"],
+        arg(
+            help="Search the whole split; the whole split, where near-equal captions answer for each other; the 100 "
+            "motions of least similar captions; or batches of 32 motions."
+        ),
     ] = "all"
+    ndcg: Annotated[bool, arg(help="Also print nDCG by the similarity of captions.")] = False
+    sentences: Annotated[
+        str | None,
+        arg(help="Checkpoint that compares captions; by default the one the run's text backbone started from."),
+    ] = None
+    bootstrap: Annotated[int, arg(help="Draws for 95% intervals over the queries; 0 prints none.")] = 0
     checkpoint: Checkpoint = "last"
     json: Json = False
 
@@ -61,7 +77,14 @@ class Evaluate:
         from jaxmm import run
 
         scores = run.evaluate(
-            self.run, root=self.root, split=self.split, protocol=self.protocol, checkpoint=self.checkpoint
+            self.run,
+            root=self.root,
+            split=self.split,
+            protocol=self.protocol,
+            graded=self.ndcg,
+            bootstrap=self.bootstrap,
+            sentences=self.sentences,
+            checkpoint=self.checkpoint,
         )
         console.show(scores, title=f"{self.run}, protocol {self.protocol}", as_json=self.json)
 
@@ -94,17 +117,22 @@ class Retrieve:
     run: Positional[Path]
     text: Annotated[UseAppendAction[tuple[str, ...]], arg(help="Sentence to search with; may be repeated.")] = ()
     motion: Annotated[
-        UseAppendAction[tuple[Path, ...]], arg(help="Motion file (.npy, .npz, .bvh) to search with; may be repeated.")
+        UseAppendAction[tuple[Path, ...]],
+        arg(help="Motion file (.npy, .npz, .bvh, .amc, .c3d); may be repeated."),
     ] = ()
     index: Annotated[Path | None, arg(help="Gallery from jaxmm index; by default the test split, embedded now.")] = None
     root: Root = None
     k: Annotated[int, arg(aliases=["-k"], help="Answers a query.")] = 5
+    search: Annotated[
+        Literal["exact", "faiss"],
+        arg(help="Compare every item, or search approximately (needs the extra 'faiss'; pays beyond 200,000 items)."),
+    ] = "exact"
     html: Annotated[
         Path | None, arg(help="Page to write; without --text or --motion it has the gallery's captions.")
     ] = None
     fps: Annotated[float | None, arg(help="Frame rate of .npy and .npz motions; the run's by default.")] = None
     metres_per_unit: Annotated[
-        float | None, arg(help="Length of one unit of .bvh motions, in metres; the run's, or 0.01, by default.")
+        float | None, arg(help="Length of one unit of .bvh, .amc and .c3d motions, in metres; the run's by default.")
     ] = None
     checkpoint: Checkpoint = "last"
     json: Json = False
@@ -122,6 +150,7 @@ class Retrieve:
         model = load(self.run, checkpoint=self.checkpoint)
         motions = [self._read(path, model) for path in self.motion]
         index = Index.read(self.index) if self.index is not None else model.index(root=self.root)
+        index = dataclasses.replace(index, search=self.search)
         answers = {query: model.retrieve(query, index, k=self.k) for query in self.text}
         for path, motion in zip(self.motion, motions, strict=True):
             answers[str(path)] = model.retrieve(motion, index, k=self.k)
@@ -133,31 +162,27 @@ class Retrieve:
 
     def _read(self, path: Path, model: "Model") -> "Motion":
         from jaxmm.data.files import read_motion_file
-        from jaxmm.data.motion import rooted_at
-        from jaxmm.data.sources import BvhFolder
 
         data = model.experiment.data
-        bvh = data.source if isinstance(data.source, BvhFolder) else BvhFolder()
-        motion = read_motion_file(
+        return read_motion_file(
             path,
+            source=data.source,
             skeleton=model.skeleton,
             fps=data.fps if self.fps is None else self.fps,
-            metres_per_unit=bvh.metres_per_unit if self.metres_per_unit is None else self.metres_per_unit,
+            metres_per_unit=self.metres_per_unit,
         )
-        if bvh.root_joint is None or motion.skeleton == model.skeleton:
-            return motion
-        return rooted_at(motion, bvh.root_joint)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Embed:
-    """Write the embeddings of a split, and optionally a t-SNE picture of both modalities."""
+    """Write the embeddings of a split, and optionally a t-SNE or UMAP picture of both modalities."""
 
     run: Positional[Path]
     out: Annotated[Path, arg(help="Folder to write: motion.npy, text.npy, motions.jsonl, captions.jsonl.")]
     root: Root = None
     split: Split = "test"
     tsne: Annotated[bool, arg(help="Also draw tsne.png (needs the extra 'plots').")] = False
+    umap: Annotated[bool, arg(help="Also draw umap.png (needs the extra 'umap').")] = False
     checkpoint: Checkpoint = "last"
     json: Json = False
 
@@ -167,7 +192,10 @@ class Embed:
         from jaxmm.retrieve import write_embeddings
 
         index = load(self.run, checkpoint=self.checkpoint).index(self.split, root=self.root)
-        write_embeddings(self.out, index, tsne=self.tsne)
+        pictures: tuple[Literal["tsne", "umap"], ...] = (("tsne",) if self.tsne else ()) + (
+            ("umap",) if self.umap else ()
+        )
+        write_embeddings(self.out, index, pictures=pictures)
         sizes = {"motions": len(index.keys), "captions": len(index.captions), "dim": index.motion.shape[1]}
         console.show(sizes, title=f"{self.out}", as_json=self.json)
 
@@ -203,13 +231,13 @@ class Inspect:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Verify:
-    """Check the last checkpoint of RUN; print JSON and exits with 1 when something is wrong."""
+    """Check every checkpoint of RUN, file by file; print JSON and exit with 1 when something is wrong."""
 
     run: Positional[Path]
     json: Json = False
 
     def __call__(self) -> None:
-        """Prints `step`, `state_sha256`, `ok`, and the problem if there is one."""
+        """Prints `step` and `state_sha256` of the last checkpoint, `ok`, and a line for each damaged file."""
         from jaxmm import run
 
         found = run.verify(self.run)
@@ -220,19 +248,39 @@ class Verify:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CheckData:
-    """Read a whole data folder and say what it holds, or what is wrong with it."""
+    """Read all data of CONFIG, or of a folder, and list what is wrong, file by file; exits with 1 if anything is."""
 
-    root: Positional[Path]
-    metres_per_unit: Annotated[float, arg(help="Length of one unit of .bvh motions, in metres.")] = 0.01
+    target: Annotated[Positional[Path], arg(metavar="CONFIG|FOLDER")]
+    root: Annotated[str | None, arg(name="data.root", help="Folder of the data; the config's own by default.")] = None
+    metres_per_unit: Annotated[
+        float | None, arg(help="Length of one unit of the files of FOLDER; the format's own by default.")
+    ] = None
     json: Json = False
 
     def __call__(self) -> None:
-        """Prints counts of motions, captions, frames, joints and seconds."""
-        from jaxmm.data.files import describe_folder
+        """Prints counts of motions, captions, frames, joints and seconds, and every problem."""
+        from jaxmm.data.check import check_source
+        from jaxmm.data.files import source_of
+        from jaxmm.experiment import read_config
 
-        console.show(
-            describe_folder(self.root, metres_per_unit=self.metres_per_unit), title=f"{self.root}", as_json=self.json
-        )
+        if self.target.suffix == ".py":
+            if self.metres_per_unit is not None:
+                raise ConfigError("--metres_per_unit goes with a folder; a config states the unit as its data.source")
+            data = read_config(self.target).data
+            source, split, root = data.source, data.split, data.root if self.root is None else self.root
+        elif self.root is not None:
+            raise ConfigError(f"{self.target} is no config, so --data.root has no use; name a config or one folder")
+        else:
+            root, split = self.target, None
+            source = source_of(self.target, metres_per_unit=self.metres_per_unit)
+        report = check_source(source, None if root is None else Path(root), split=split)
+        if self.json:
+            console.show(report.values(), title="", as_json=True)
+        else:
+            console.show_problems(report.problems)
+            console.show(report.totals(), title=f"{self.target}", as_json=False)
+        if report.problems:
+            raise SystemExit(1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -286,7 +334,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: Words after the program's name; those of this process by default.
 
     Raises:
-        SystemExit: With status 2 after a mistake, 1 when `verify` finds something wrong, 130 when interrupted.
+        SystemExit: With status 2 after a mistake, 1 when something checked is wrong, 128 plus the number of the
+            signal that interrupted it.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -300,9 +349,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         print(f"jaxmm: {error}; check the path, its permissions and the space left", file=sys.stderr)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print("jaxmm: interrupted; the same command continues from the last checkpoint", file=sys.stderr)
-        raise SystemExit(130) from None
+    except KeyboardInterrupt as error:
+        saved_step = getattr(error, "saved_step", None)
+        known = "" if saved_step is None else f"; step {saved_step} is saved"
+        print(f"jaxmm: interrupted{known}; the same command continues from the last checkpoint", file=sys.stderr)
+        raise SystemExit(getattr(error, "status", 130)) from None
 
 
 def _run(words: list[str]) -> None:

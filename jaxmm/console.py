@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxmm.data.inventory import Problem
     from jaxmm.index import Hit
     from jaxmm.inspect import Part
 
@@ -94,6 +95,12 @@ def show_parts(parts: "Sequence[Part]", *, title: str) -> None:
     console = Console(markup=False, emoji=False)
     console.print(title, style="bold", highlight=False)
     console.print(table)
+
+
+def show_problems(problems: "Sequence[Problem]") -> None:
+    """Prints what is wrong, one line a problem, with its kind."""
+    for problem in problems:
+        print(f"{problem.kind}: {problem.message}")
 
 
 def note(message: str) -> None:

@@ -49,6 +49,53 @@ class CheckpointError(JaxmmError):
     """
 
 
+class DamagedError(CheckpointError):
+    """Files of a checkpoint are not those that were saved; an older checkpoint may be sound.
+
+    Example:
+        >>> issubclass(DamagedError, CheckpointError)
+        True
+    """
+
+
+class DiskFullError(CheckpointError):
+    """A checkpoint did not fit on the disk; the ones before it are still there.
+
+    Example:
+        >>> issubclass(DiskFullError, CheckpointError)
+        True
+    """
+
+
+class TrainingError(JaxmmError):
+    """Training cannot go on: its numbers stay bad however often it goes back.
+
+    Example:
+        >>> issubclass(TrainingError, JaxmmError)
+        True
+    """
+
+
+class Interrupted(KeyboardInterrupt):
+    """The process was asked to stop by a signal; what was trained is saved.
+
+    Not a `JaxmmError`: nothing went wrong, and no handler of errors should swallow it.
+
+    Args:
+        number: The signal's number; a command ends with status 128 more, as shells report it.
+        saved_step: Step of the checkpoint that was saved upon the request; None if none had to be.
+
+    Example:
+        >>> Interrupted(15).status
+        143
+    """
+
+    def __init__(self, number: int, saved_step: int | None = None) -> None:
+        super().__init__(number)
+        self.status = 128 + number
+        self.saved_step = saved_step
+
+
 class MissingExtraError(JaxmmError):
     """An optional dependency is needed and not installed; the message names the extra.
 

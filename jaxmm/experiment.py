@@ -9,9 +9,10 @@ from pathlib import Path
 from jaxmm.config import decode, encode
 from jaxmm.data.motion_text import MotionText
 from jaxmm.errors import ConfigError, JaxmmError
-from jaxmm.files import write_text
+from jaxmm.files import read_json, write_text
 from jaxmm.tasks.base import Task
 from jaxmm.train.loop import Loop
+from jaxmm.train.step import Devices
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class Experiment:
         task: The system: modules, objective, optimizer.
         data: Where examples come from and how they are prepared.
         loop: How long to train, and how often to evaluate and save.
+        devices: How training is spread over devices.
         seed: Seed of the initialisation, the order of the data and all further randomness, >= 0.
 
     Raises:
@@ -36,6 +38,7 @@ class Experiment:
     task: Task
     data: MotionText
     loop: Loop = dataclasses.field(default_factory=Loop)
+    devices: Devices = dataclasses.field(default_factory=Devices)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -106,10 +109,13 @@ def read_experiment(path: Path) -> Experiment:
         True
     """
     try:
-        document = json.loads(path.read_text())
+        document = read_json(path)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}); is this folder a run?") from error
-    experiment = decode(document)
+    try:
+        experiment = decode(document)
+    except RecursionError as error:
+        raise ConfigError(f"{path}: is nested too deeply to describe an experiment") from error
     if not isinstance(experiment, Experiment):
         raise ConfigError(f"{path}: does not describe an experiment")
     return experiment

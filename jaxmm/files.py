@@ -1,7 +1,15 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files so that a reader never sees half of one, and reading JSON that is not trusted."""
 
+import errno
+import json
 import os
 from pathlib import Path
+from typing import Any
+
+MAX_JSON_BYTES = 8 * 2**20
+"""Of a JSON file: as objects it may take thirty times as much."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -17,3 +25,73 @@ def write_text(path: Path, text: str) -> None:
     building = path.with_name(f".{path.name}.{os.getpid()}")
     building.write_text(text, encoding="utf-8")
     building.replace(path)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Tells whether an error, or one that it came from, is that there is no space left.
+
+    Example:
+        >>> is_disk_full(OSError(errno.ENOSPC, "No space left on device")), is_disk_full(OSError("no such file"))
+        (True, False)
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        # Libraries in C++ raise errors of other kinds, which hold no more than the system's words.
+        if getattr(seen, "errno", None) in _FULL or any(os.strerror(code) in str(seen) for code in _FULL):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def check_safetensors(path: Path) -> None:
+    """Refuses what no safetensors file is, before a library believes the length that it states of its header.
+
+    Raises:
+        OSError: If it cannot be opened, or is no regular file.
+        ValueError: If its header is longer than the file or than `MAX_JSON_BYTES`.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "model.safetensors"
+        >>> _ = path.write_bytes(bytes([255] * 8))
+        >>> check_safetensors(path)
+        Traceback (most recent call last):
+        ValueError: it states a header of 18446744073709551615 bytes
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is not a regular file")
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > min(path.stat().st_size, MAX_JSON_BYTES):
+        raise ValueError(f"it states a header of {length} bytes")
+
+
+def read_json(path: Path, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
+    """Reads a JSON file of bounded size.
+
+    Args:
+        path: The file, UTF-8 text.
+        max_bytes: Largest file to read.
+
+    Raises:
+        OSError: If it cannot be opened, or is no regular file.
+        ValueError: If it is not JSON, is nested too deeply to be read, or is larger than `max_bytes`.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "note.json"
+        >>> write_text(path, "[" * 100_000)
+        >>> read_json(path)
+        Traceback (most recent call last):
+        ValueError: it is nested too deeply
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is not a regular file")
+    with path.open("rb") as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"it is larger than {max_bytes // 2**20} MiB")
+    try:
+        return json.loads(content.decode("utf-8-sig"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None

@@ -1,18 +1,23 @@
 """A searchable gallery: embeddings of motions and captions, with what is needed to show them."""
 
 import dataclasses
+import functools
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float16, Float32, Int64
 
 from jaxmm.data.motion import Skeleton
 from jaxmm.errors import CheckpointError, DataError
-from jaxmm.evaluate.retrieval import top_k
+from jaxmm.files import check_safetensors
+from jaxmm.search import Search, SearchKind, make_search
 
 _ARRAYS = ("motion", "text", "relevant", "frames", "offsets")
+_DTYPES = {"F32": "<f4", "F16": "<f2", "I64": "<i8", "BOOL": "?"}
 _FORMAT = "jaxmm-index-1"
 
 
@@ -53,6 +58,7 @@ class Index:
         fps: Frames per second.
         skeleton: Names and parents of the joints.
         digest: SHA-256 of the parameters that made the embeddings.
+        search: How queries are answered: "exact", or "faiss", which is approximate and pays beyond 200,000 items.
 
     Raises:
         DataError: If the gallery is empty (D6).
@@ -78,6 +84,7 @@ class Index:
     fps: float
     skeleton: Skeleton
     digest: str
+    search: SearchKind = "exact"
 
     def __post_init__(self) -> None:
         if not self.keys or not self.captions:
@@ -93,14 +100,22 @@ class Index:
 
     def find_motions(self, queries: Float[np.ndarray, "queries dim"], *, k: int) -> list[tuple[Hit, ...]]:
         """Returns the `k` motions nearest to each query, best first; ties go to the lower place."""
-        answers = _hits(queries @ self.motion.T, self.keys, k)
+        answers = _hits(self._motion_search, queries, self.keys, k)
         return [
             tuple(dataclasses.replace(hit, captions=self.captions_of(hit.place)) for hit in hits) for hits in answers
         ]
 
     def find_captions(self, queries: Float[np.ndarray, "queries dim"], *, k: int) -> list[tuple[Hit, ...]]:
         """Returns the `k` captions nearest to each query, best first; ties go to the lower place."""
-        return _hits(queries @ self.text.T, self.captions, k)
+        return _hits(self._text_search, queries, self.captions, k)
+
+    @functools.cached_property
+    def _motion_search(self) -> Search:
+        return make_search(self.search, self.motion)
+
+    @functools.cached_property
+    def _text_search(self) -> Search:
+        return make_search(self.search, self.text)
 
     def check_made_by(self, digest: str) -> None:
         """Refuses to be searched by another checkpoint than the one that made it.
@@ -124,7 +139,7 @@ class Index:
         values = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in (*_ARRAYS, "skeleton")
+            if field.name not in (*_ARRAYS, "skeleton", "search")
         }
         values["skeleton"] = dataclasses.asdict(self.skeleton)
         try:
@@ -137,7 +152,7 @@ class Index:
 
     @classmethod
     def read(cls, path: Path) -> "Index":
-        """Reads what `write` wrote.
+        """Opens what `write` wrote; the arrays are mapped from the file and read as they are used.
 
         Raises:
             DataError: If the file is missing or no index.
@@ -145,24 +160,72 @@ class Index:
         from safetensors import SafetensorError, safe_open
 
         try:
+            check_safetensors(path)
             with safe_open(path, "np") as file:
                 metadata = file.metadata() or {}
                 if metadata.get("format") != _FORMAT:
                     raise DataError(f"{path}: is not an index; make one with jaxmm index")
-                arrays = {name: file.get_tensor(name) for name in _ARRAYS}
-        except (OSError, SafetensorError) as error:
+            arrays = _mapped(path)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
             raise DataError(f"{path}: cannot be read ({error}); make an index with jaxmm index") from error
         try:
             values = json.loads(metadata["values"])
             skeleton = {name: tuple(own) for name, own in values.pop("skeleton").items()}
             names = {name: tuple(values.pop(name)) for name in ("keys", "captions")}
+            _check_parts(arrays, names, values, skeleton)
             return cls(**arrays, **names, **values, skeleton=Skeleton(**skeleton))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
             raise DataError(f"{path}: is damaged ({error!r}); make the index anew with jaxmm index") from error
 
 
-def _hits(scores: Float[np.ndarray, "queries items"], names: tuple[str, ...], k: int) -> list[tuple[Hit, ...]]:
-    places, values = top_k(scores, k)
+def _check_parts(
+    arrays: Mapping[str, np.ndarray],
+    names: Mapping[str, tuple[Any, ...]],
+    values: Mapping[str, Any],
+    skeleton: Mapping[str, tuple[Any, ...]],
+) -> None:
+    """Raises a ValueError where the parts of a file do not fit together."""
+    num_motions, num_captions, num_joints = len(names["keys"]), len(names["captions"]), len(skeleton["joint_names"])
+    dim, num_frames = arrays["motion"].shape[-1:], arrays["frames"].shape[:1]
+    expected = {
+        "motion": (np.float32, (num_motions, *dim)),
+        "text": (np.float32, (num_captions, *dim)),
+        "relevant": (np.bool_, (num_motions, num_captions)),
+        "frames": (np.float16, (*num_frames, num_joints, 3)),
+        "offsets": (np.int64, (num_motions + 1,)),
+    }
+    for name, (dtype, shape) in expected.items():
+        if arrays[name].dtype != dtype or arrays[name].shape != shape:
+            raise ValueError(f"{name} is {arrays[name].dtype} of shape {arrays[name].shape}, not {shape}")
+    offsets = arrays["offsets"]
+    if (offsets[0], offsets[-1]) != (0, num_frames[0]) or (np.diff(offsets) < 1).any():
+        raise ValueError("offsets do not divide the frames")
+    texts = (*names["keys"], *names["captions"], *skeleton["joint_names"], values["split"], values["digest"])
+    numbers = (values["fps"], *skeleton["parents"])
+    if not all(isinstance(text, str) for text in texts) or not all(type(number) in (int, float) for number in numbers):
+        raise ValueError("a value is of another type")
+
+
+def _mapped(path: Path) -> dict[str, np.ndarray]:
+    """Maps the arrays of a safetensors file, which the library itself only reads whole."""
+    with path.open("rb") as file:
+        header_size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(header_size))
+    mapped = {}
+    for name in _ARRAYS:
+        start, end = header[name]["data_offsets"]
+        kind, shape = np.dtype(_DTYPES[header[name]["dtype"]]), tuple(header[name]["shape"])
+        # An array without elements cannot be mapped.
+        mapped[name] = (
+            np.memmap(path, kind, "r", 8 + header_size + start, shape) if end > start else np.zeros(shape, kind)
+        )
+    return mapped
+
+
+def _hits(
+    search: Search, queries: Float[np.ndarray, "queries dim"], names: tuple[str, ...], k: int
+) -> list[tuple[Hit, ...]]:
+    places, values = search(queries, k)
     return [
         tuple(Hit(place=int(place), name=names[place], score=float(value)) for place, value in zip(*row, strict=True))
         for row in zip(places, values, strict=True)

@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
-import jax
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Float32
 
-from jaxmm.checkpoint import Checkpoints, tree_sha256
+from jaxmm.checkpoint import Checkpoints
 from jaxmm.data.motion import Motion, resample
 from jaxmm.data.motion_text import Gallery, MotionText, MotionTextData
 from jaxmm.data.text import CaptionTokenizer
 from jaxmm.errors import CheckpointError, ConfigError, DataError
 from jaxmm.experiment import Experiment, read_experiment
 from jaxmm.index import Hit, Index
+from jaxmm.snapshot import tree_sha256
 from jaxmm.tasks.base import Embeds
-from jaxmm.train.step import compile_eval, make_mesh, place_batch
+from jaxmm.train.step import compile_eval, make_mesh, place_whole
 from jaxmm.typing import Batch, Collections, Params
 
 _LOG = logging.getLogger(__name__)
@@ -34,17 +35,18 @@ class Embedder:
         task: The task, which must have both towers.
         data: Settings that motions are prepared with.
         tokenizer: The run's tokenizer.
+        mesh: Devices that share the work; all by default.
 
     Raises:
         ConfigError: If the task embeds nothing.
     """
 
-    def __init__(self, task: Any, data: MotionText, tokenizer: CaptionTokenizer) -> None:
+    def __init__(self, task: Any, data: MotionText, tokenizer: CaptionTokenizer, *, mesh: Mesh | None = None) -> None:
         if not isinstance(task, Embeds):
             raise ConfigError(f"{type(task).__name__} embeds no motion and text; choose a run of a retrieval system")
         self._data = data
         self._tokenizer = tokenizer
-        self._mesh = make_mesh(1) if data.batch_size % jax.device_count() else make_mesh()
+        self._mesh = mesh or make_mesh()
         self._motion = compile_eval(task.embed_motion, self._mesh)
         self._text = compile_eval(task.embed_text, self._mesh)
 
@@ -56,13 +58,13 @@ class Embedder:
         for start in range(0, len(texts), size):
             chunk = list(texts[start : start + size])
             token_ids, token_mask = self._tokenizer(chunk + [""] * (size - len(chunk)), num_tokens=num_tokens)
-            batch = place_batch({"token_ids": token_ids, "token_mask": token_mask}, self._mesh)
+            batch = place_whole({"token_ids": token_ids, "token_mask": token_mask}, self._mesh)
             rows.append(np.asarray(self._text(params, collections, batch))[: len(chunk)])
         return np.concatenate(rows)
 
     def batch(self, params: Params, collections: Collections, batch: Batch) -> Float32[np.ndarray, "rows dim"]:
         """Embeds the valid motions of a batch."""
-        placed = place_batch({name: batch[name] for name in ("motion", "motion_mask")}, self._mesh)
+        placed = place_whole({name: batch[name] for name in ("motion", "motion_mask")}, self._mesh)
         return np.asarray(self._motion(params, collections, placed))[np.asarray(batch["example_mask"])]
 
     def split(
@@ -101,7 +103,7 @@ class Model:
         ...     data=MotionText(source=MotionFolder(), root=str(folder / "data"), split=HashSplit(), batch_size=1))
         >>> data = experiment.data.open(folder / ASSETS_FOLDER)
         >>> params, collections = experiment.task.init_variables(
-        ...     jax.random.key(0), place_batch(data.sample_batch(), make_mesh(1)))
+        ...     jax.random.key(0), place_whole(data.sample_batch(), make_mesh()))
         >>> model = Model(folder, experiment, params, collections, step=0)
         >>> model.retrieve("a person stands", model.index("train"), k=1)[0].name
         'still'

@@ -3,7 +3,8 @@
 import dataclasses
 import math
 import re
-from collections.abc import Hashable, Set
+from collections.abc import Hashable, Mapping, Set
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +13,6 @@ from jaxtyping import Array, ArrayLike, Float
 
 from jaxmm.errors import ConfigError
 from jaxmm.typing import Params
-
-FROZEN = "frozen"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,9 +85,10 @@ class AdamW:
         >>> settings = AdamW(groups=(Group(pattern="head"), Group(pattern="", lr_scale=None)))
         >>> params = {"head": jnp.ones(2), "tower": jnp.ones(2)}
         >>> transform = settings.build(params, horizon=Horizon(epochs=2, steps_per_epoch=5))
-        >>> updates, _ = transform.update(params, transform.init(params), params)
-        >>> bool((updates["tower"] == 0).all()), bool((updates["head"] < 0).all())
-        (True, True)
+        >>> moving = moving_part(params, settings.frozen(params))
+        >>> updates, _ = transform.update(moving, transform.init(moving), moving)
+        >>> updates["tower"], bool((updates["head"] < 0).all())
+        (None, True)
 
     Reference: arXiv:1711.05101; seed 000, training configuration.
     """
@@ -112,38 +112,44 @@ class AdamW:
             raise ConfigError(f"optimizer.clip_norm is {self.clip_norm}; give a norm above zero, or None")
 
     def build(
-        self, params: Params, *, horizon: Horizon, frozen: Set[str] = frozenset()
+        self,
+        params: Params,
+        *,
+        horizon: Horizon,
+        frozen: Set[str] = frozenset(),
+        undecayed: Set[str] = frozenset(),
     ) -> optax.GradientTransformation:
-        """Returns the transformation for a tree of parameters.
+        """Returns the transformation for the moving part of a tree of parameters.
 
         Args:
-            params: Arrays or their shapes; only the paths are read.
+            params: The whole tree, arrays or their shapes; only the paths are read.
             horizon: Length of the run.
             frozen: Paths that never change, whatever their group.
+            undecayed: Paths that change without weight decay.
 
         Raises:
             ConfigError: If a parameter is in no group, or a group matches no parameter.
         """
-        labels = self._labels(params, frozen)
-        transforms: dict[Hashable, optax.GradientTransformation] = {FROZEN: optax.set_to_zero()}
-        for index, group in enumerate(self.groups):
-            if group.lr_scale is not None:
-                transforms[str(index)] = optax.adamw(
-                    self.schedule(group.lr_scale, horizon),
-                    b1=self.b1,
-                    b2=self.b2,
-                    eps=self.epsilon,
-                    weight_decay=self.weight_decay,
-                )
-        grouped = optax.partition(transforms, labels)
-        if self.clip_norm is None:
-            return grouped
-        still = jax.tree.map(lambda label: label == FROZEN, labels)
-        return optax.chain(
-            optax.masked(optax.set_to_zero(), still),  # so that what never moves does not count in the norm
-            optax.clip_by_global_norm(self.clip_norm),
-            grouped,
-        )
+        labels = self._labels(params)
+        transforms: dict[Hashable, optax.GradientTransformation] = {
+            index: optax.adamw(
+                self.schedule(group.lr_scale, horizon),
+                b1=self.b1,
+                b2=self.b2,
+                eps=self.epsilon,
+                weight_decay=self.weight_decay,
+                mask=(lambda tree: _paths_outside(tree, undecayed)) if undecayed else None,
+            )
+            for index, group in enumerate(self.groups)
+            if group.lr_scale is not None
+        }
+        grouped = optax.partition(transforms, moving_part(labels, frozen | self.frozen(params)))
+        return grouped if self.clip_norm is None else optax.chain(optax.clip_by_global_norm(self.clip_norm), grouped)
+
+    def frozen(self, params: Params) -> frozenset[str]:
+        """Returns the paths of the parameters whose group never moves."""
+        leaves = jax.tree_util.tree_leaves_with_path(self._labels(params))
+        return frozenset(path_name(path) for path, index in leaves if self.groups[index].lr_scale is None)
 
     def schedule(self, lr_scale: float, horizon: Horizon) -> optax.Schedule:
         """Returns the learning rate by step: constant within an epoch, a cosine from epoch to epoch.
@@ -164,15 +170,16 @@ class AdamW:
 
         return rate
 
-    def _labels(self, params: Params, frozen: Set[str]) -> Params:
+    def _labels(self, params: Params) -> Params:
+        """Returns the index of each parameter's group."""
         used: set[int] = set()
 
-        def label(path: jax.tree_util.KeyPath, _: Array) -> str:
+        def label(path: jax.tree_util.KeyPath, _: Array) -> int:
             name = path_name(path)
             for index, group in enumerate(self.groups):
                 if re.search(group.pattern, name):
                     used.add(index)
-                    return FROZEN if name in frozen or group.lr_scale is None else str(index)
+                    return index
             raise ConfigError(
                 f"optimizer.groups: no pattern matches the parameter {name}; add a last group with pattern ''"
             )
@@ -185,6 +192,51 @@ class AdamW:
                     "that an earlier group has not taken; correct or remove it"
                 )
         return labels
+
+
+def moving_part(tree: Params, frozen: Set[str]) -> Params:
+    """Returns a tree without its frozen leaves, which are None.
+
+    Example:
+        >>> moving_part({"head": 1, "tower": 2}, {"tower"})
+        {'head': 1, 'tower': None}
+    """
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: None if path_name(path) in frozen else leaf, tree)
+
+
+def with_moving(moving: Params, tree: Params) -> Params:
+    """Returns a tree with its moving part replaced; the inverse of `moving_part`.
+
+    Example:
+        >>> with_moving({"head": 5, "tower": None}, {"head": 1, "tower": 2})
+        {'head': 5, 'tower': 2}
+    """
+    return jax.tree.map(lambda new, old: old if new is None else new, moving, tree, is_leaf=lambda leaf: leaf is None)
+
+
+def keep_within(ranges: Mapping[str, tuple[float, float]]) -> optax.GradientTransformation:
+    """Cuts updates so that parameters stay in their ranges.
+
+    Args:
+        ranges: Least and largest value by path; other parameters are free.
+
+    Example:
+        >>> transform = keep_within({"log_temperature": (-2.0, 0.0)})
+        >>> params, updates = {"log_temperature": jnp.float32(-0.5)}, {"log_temperature": jnp.float32(3.0)}
+        >>> transform.update(updates, transform.init(params), params)[0]["log_temperature"].item()
+        0.5
+    """
+
+    def cut(path: jax.tree_util.KeyPath, update: Array, param: Array) -> Array:
+        if path_name(path) not in ranges:
+            return update
+        return jnp.clip(param + update, *ranges[path_name(path)]) - param
+
+    return optax.stateless(lambda updates, params: jax.tree_util.tree_map_with_path(cut, updates, params))
+
+
+def _paths_outside(tree: optax.Params, paths: Set[str]) -> Any:
+    return jax.tree_util.tree_map_with_path(lambda path, _: path_name(path) not in paths, tree)
 
 
 def path_name(path: jax.tree_util.KeyPath) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxmm.data.motion import Motion
 from jaxmm.errors import DataError
-from jaxmm.evaluate.plots import plot_tsne
+from jaxmm.evaluate.plots import plot_embeddings
 from jaxmm.index import Index
 from jaxmm.model import Model
 from jaxmm.page import Figure, Query, write_search_page
@@ -87,17 +87,18 @@ def _motion_queries(model: Model, index: Index, motions: Sequence[Motion], k: in
     ]
 
 
-def write_embeddings(folder: Path, index: Index, *, tsne: bool) -> None:
+def write_embeddings(folder: Path, index: Index, *, tsne: bool = False, umap: bool = False) -> None:
     """Writes the embeddings of a gallery as arrays, with one JSON line a row.
 
     Args:
         folder: Folder to write: `motion.npy` and `motions.jsonl`, `text.npy` and `captions.jsonl`.
         index: The gallery.
         tsne: Whether to draw `tsne.png` besides.
+        umap: Whether to draw `umap.png` besides.
 
     Raises:
         DataError: If the folder cannot be written.
-        MissingExtraError: If a picture is asked for and the extra `plots` is not installed.
+        MissingExtraError: If a picture is asked for and its extra is not installed.
     """
     motions = [{"key": key, "captions": index.captions_of(place)} for place, key in enumerate(index.keys)]
     captions = [{"caption": caption} for caption in index.captions]
@@ -111,4 +112,6 @@ def write_embeddings(folder: Path, index: Index, *, tsne: bool) -> None:
     except OSError as error:
         raise DataError(f"{folder}: cannot be written ({error.strerror}); choose another place") from error
     if tsne:
-        plot_tsne(folder / "tsne.png", index.motion, index.text, index.relevant)
+        plot_embeddings(folder / "tsne.png", index.motion, index.text, index.relevant, projection="tsne")
+    if umap:
+        plot_embeddings(folder / "umap.png", index.motion, index.text, index.relevant, projection="umap")

@@ -1,25 +1,33 @@
 """Runs: training that starts or continues a folder, its evaluation and its verification."""
 
+import dataclasses
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
+from jaxtyping import Float
 
 from jaxmm.checkpoint import FOLDER, Checkpoints
 from jaxmm.config import decode, differences, encode
 from jaxmm.data.motion_text import ASSET_FILES, MotionTextData
-from jaxmm.errors import CheckpointError, ConfigError, JaxmmError
-from jaxmm.evaluate.retrieval import Protocol, evaluate_retrieval
+from jaxmm.errors import CheckpointError, ConfigError
+from jaxmm.evaluate.protocols import BY_SIMILARITY, Protocol
+from jaxmm.evaluate.retrieval import evaluate_retrieval
 from jaxmm.experiment import Experiment, read_experiment, write_experiment
 from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE, Embedder, load
 from jaxmm.optim import Horizon
+from jaxmm.sentences import SentenceEncoder
 from jaxmm.state import TrainState
-from jaxmm.train.loop import fit
-from jaxmm.train.step import embed_rows, make_mesh, place_batch, replicated
+from jaxmm.train.loop import Hooks, fit
+from jaxmm.train.saver import Saver
+from jaxmm.train.signals import StopRequests
+from jaxmm.train.step import Devices, compile_train_step, embed_rows, make_mesh, place_whole, state_shardings
 from jaxmm.train.writers import MetricWriter
 
 Report = Callable[[int, int, Mapping[str, float]], None]
@@ -41,7 +49,9 @@ def train(experiment: Experiment, workdir: str | Path, *, report: Report = lambd
         ConfigError: If the folder holds a run of another experiment, or the settings do not fit together.
         DataError: If the data cannot be read.
         WeightsError: If pretrained weights cannot be found or do not fit.
-        CheckpointError: If the run's checkpoint cannot be restored.
+        CheckpointError: If the run's checkpoints cannot be restored, or its end cannot be saved.
+        TrainingError: If loss or gradients stay bad.
+        Interrupted: If SIGTERM, SIGINT or SIGUSR1 arrived; the state is saved, the same call continues from there.
 
     Example:
         >>> import tempfile
@@ -51,40 +61,56 @@ def train(experiment: Experiment, workdir: str | Path, *, report: Report = lambd
         Traceback (most recent call last):
         jaxmm.errors.DataError: data.root: no/such is not a folder; give the folder that holds captions.jsonl
     """
+    with StopRequests() as requests:
+        return _train(experiment, Path(workdir), report, requests)
+
+
+def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequests) -> dict[str, float]:
     started = time.perf_counter()
-    run = Path(workdir)
     _check_free(run, experiment)
     data = experiment.data.open(run / ASSETS_FOLDER)
     experiment.task.check_data(data)
     horizon = Horizon(epochs=experiment.loop.epochs, steps_per_epoch=data.steps_per_epoch)
-    task, mesh = experiment.task, make_mesh()
-    validation = _validation(experiment, data)
+    task, mesh, leads = experiment.task, make_mesh(experiment.devices), jax.process_index() == 0
     batches = data.train_batches(seed=experiment.seed, process=jax.process_index(), num_processes=jax.process_count())
-    with Checkpoints(run, keep=experiment.loop.keep, best_metric=experiment.loop.best_metric) as checkpoints:
-        saved = checkpoints.steps()
-        state = _start(experiment, data, horizon, mesh, pretrained=not saved)
+    with Checkpoints(
+        run,
+        keep=experiment.loop.keep,
+        best_metric=experiment.loop.best_metric,
+        fingerprint=data.fingerprint(seed=experiment.seed, num_processes=jax.process_count()),
+    ) as checkpoints:
+        fresh = functools.partial(_start, experiment, data, horizon, mesh)
+        validation = _validation(experiment, data, mesh)
+        saved = bool(checkpoints.steps())
+        state = fresh(pretrained=not saved)
         if saved:
-            state = checkpoints.restore(state, batches, step=saved[-1])
-        write_experiment(experiment, run / CONFIG_FILE)
-        ready = task.precompute(state.params, data, functools.partial(embed_rows, params=state.params, mesh=mesh))
+            state = checkpoints.resume(state, batches)
+        if leads:
+            write_experiment(experiment, run / CONFIG_FILE)
+        embed = functools.partial(embed_rows, params=state.params, collections=state.collections, mesh=mesh)
+        ready = task.precompute(state.params, data, embed)
         scores: dict[str, float] = {}
-        with MetricWriter(run, from_step=int(state.step)) as writer:
+        with MetricWriter(run, from_step=int(state.step)) if leads else nullcontext() as writer:
 
             def record(step: int, values: Mapping[str, float]) -> None:
                 scores.update({name: value for name, value in values.items() if name.startswith("val/")})
-                writer.write(step, values)
-                report(step, horizon.num_steps, values)
+                if writer is not None:
+                    writer.write(step, values)
+                    report(step, horizon.num_steps, values)
 
-            state = fit(
-                task,
-                experiment.loop,
-                state,
-                map(ready, batches),
-                mesh,
+            def roll_back() -> TrainState:
+                return checkpoints.resume(state, None) if checkpoints.steps() else fresh(pretrained=True)
+
+            hooks = Hooks(
                 evaluate=validation,
-                save=lambda state, values: checkpoints.save(state, batches, values),
+                save=Saver(checkpoints, batches, alert=record),
+                roll_back=roll_back,
                 report=record,
+                stop=lambda: requests.received,
             )
+            step_fn = compile_train_step(task, state, mesh, mode=experiment.devices.mode)
+            with requests.deferred():
+                state = fit(step_fn, experiment.loop, task.numerics, state, map(ready, batches), hooks)
     return {"step": float(state.step), "seconds": time.perf_counter() - started, **scores}
 
 
@@ -94,6 +120,9 @@ def evaluate(
     root: str | None = None,
     split: str = "test",
     protocol: Protocol = "all",
+    graded: bool = False,
+    bootstrap: int = 0,
+    sentences: str | Callable[[Sequence[str]], Float[np.ndarray, "texts dim"]] | None = None,
     checkpoint: str = "last",
 ) -> dict[str, float]:
     """Evaluates a run on a split of its data, or of the data at another root.
@@ -103,17 +132,32 @@ def evaluate(
         root: Folder of the data; the run's own by default.
         split: `train`, `val` or `test`.
         protocol: What queries are searched in.
+        graded: Whether to add nDCG by the similarity of captions.
+        bootstrap: Draws for 95% intervals over the queries; 0 has none.
+        sentences: What the similarity of captions comes from: a checkpoint, or a function from texts to unit-norm
+            vectors; by default the checkpoint that the run's text backbone started from, as it was before training.
         checkpoint: `last`, `best`, or a step.
 
     Returns:
-        Scores named `<split>/<direction>/<metric>`, the step, and the protocol as the name of a one.
+        Scores named `<split>/<direction>/<metric>`, the ends of intervals `.../low` and `.../high`, the step, and the
+        protocol as the name of a one.
 
     Raises:
+        ConfigError: If captions must be compared, and neither the run nor `sentences` names a pretrained model.
         JaxmmError: If the run or the data cannot be read, or there is no such split.
     """
     model = load(run, checkpoint=checkpoint)
     gallery, motion, text = model.embedder.split(model.params, model.collections, model.open_data(root=root), split)
-    scores = evaluate_retrieval(motion, text, gallery.relevant, protocol=protocol)
+    embed = _sentence_encoder(model.experiment, sentences) if graded or protocol in BY_SIMILARITY else None
+    scores = evaluate_retrieval(
+        motion,
+        text,
+        gallery.relevant,
+        protocol=protocol,
+        sentences=None if embed is None else embed(gallery.captions),
+        graded=graded,
+        num_resamples=bootstrap,
+    )
     return {
         "step": float(model.step),
         f"protocol/{protocol}": 1.0,
@@ -121,11 +165,27 @@ def evaluate(
     }
 
 
+def _sentence_encoder(
+    experiment: Experiment, sentences: str | Callable[[Sequence[str]], Any] | None
+) -> Callable[[Sequence[str]], Any]:
+    """Returns what tells how near captions are in meaning."""
+    if sentences is not None:
+        return SentenceEncoder.read(sentences) if isinstance(sentences, str) else sentences
+    weights = getattr(experiment.task, "text_weights", None)
+    if weights is None:
+        raise ConfigError(
+            "comparing captions by meaning needs a pretrained text model, and this run's text tower started from "
+            "scratch; name one with --sentences CHECKPOINT, such as sentence-transformers/all-MiniLM-L6-v2"
+        )
+    return SentenceEncoder.read(weights, revision=getattr(experiment.task, "text_revision", None))
+
+
 def verify(run: str | Path) -> dict[str, object]:
-    """Restores the last checkpoint of a run and compares it with the digest saved beside it.
+    """Compares every file of every checkpoint of a run with its manifest, and restores the last one.
 
     Returns:
-        `step`, `state_sha256` (None when it cannot be read), `ok`, and `problem` when not ok.
+        `step` and `state_sha256` of the last checkpoint (None when it cannot be read), `ok`, and, when not ok,
+        `problem`: one line for each damaged file.
 
     Raises:
         CheckpointError: If the folder is no run, or holds no checkpoint.
@@ -133,12 +193,18 @@ def verify(run: str | Path) -> dict[str, object]:
     run = Path(run)
     if not (run / CONFIG_FILE).is_file():
         raise CheckpointError(f"{run}: is not a run; give the folder that jaxmm train wrote")
-    with Checkpoints(run, writable=False) as checkpoints:
-        step = checkpoints.choose("last")
+    checkpoints = Checkpoints(run, writable=False)
+    steps = checkpoints.steps()
+    if not steps:
+        raise CheckpointError(f"{run}: holds no checkpoint yet; train the run first")
+    problems, sha256 = [problem for step in steps for problem in checkpoints.damage(step)], None
+    if not checkpoints.damage(steps[-1]):
         try:
-            return {"step": step, "state_sha256": checkpoints.verify(step), "ok": True}
-        except JaxmmError as error:
-            return {"step": step, "state_sha256": None, "ok": False, "problem": str(error)}
+            sha256 = checkpoints.verify(steps[-1])
+        except CheckpointError as error:
+            problems.append(str(error))
+    found = {"step": steps[-1], "state_sha256": sha256, "ok": not problems}
+    return {**found, "problem": "\n".join(problems)} if problems else found
 
 
 def _check_free(run: Path, experiment: Experiment) -> None:
@@ -146,7 +212,7 @@ def _check_free(run: Path, experiment: Experiment) -> None:
     decode(encode(experiment))  # refuses before training what config.json could not be read back from
     path = run / CONFIG_FILE
     if path.is_file():
-        changed = differences(encode(read_experiment(path)), encode(experiment))
+        changed = differences(_learnt(read_experiment(path)), _learnt(experiment))
         if changed:
             raise ConfigError(
                 f"{run}: holds a run of another config; choose another --workdir, or undo:\n  " + "\n  ".join(changed)
@@ -156,6 +222,11 @@ def _check_free(run: Path, experiment: Experiment) -> None:
     else:
         for name in ASSET_FILES:  # left by a start that failed before its first step
             (run / ASSETS_FOLDER / name).unlink(missing_ok=True)
+
+
+def _learnt(experiment: Experiment) -> object:
+    """Returns the settings on which depends what is learnt; a run may continue on other devices."""
+    return encode(dataclasses.replace(experiment, devices=Devices()))
 
 
 def _foreign(run: Path) -> set[str]:
@@ -168,16 +239,18 @@ def _start(
     experiment: Experiment, data: MotionTextData, horizon: Horizon, mesh: Mesh, *, pretrained: bool
 ) -> TrainState:
     """Returns the state before the first step, with pretrained weights unless a checkpoint will replace them."""
-    whole = replicated(mesh)
-    batch = place_batch(data.sample_batch(), mesh)
-    init = jax.jit(experiment.task.init, static_argnums=2, out_shardings=whole)
-    state = init(jax.random.key(experiment.seed), batch, horizon)
+    batch = place_whole(data.sample_batch(), mesh)
+    key = jax.random.key(experiment.seed)
+    places = state_shardings(jax.eval_shape(lambda: experiment.task.init(key, batch, horizon)), mesh)
+    state = jax.jit(experiment.task.init, static_argnums=2, out_shardings=places)(key, batch, horizon)
     if not pretrained:
         return state
-    return state.replace(params=jax.device_put(experiment.task.load_pretrained(state.params), whole))
+    return state.replace(params=jax.device_put(experiment.task.load_pretrained(state.params), places.params))
 
 
-def _validation(experiment: Experiment, data: MotionTextData) -> Callable[[TrainState], Mapping[str, float]] | None:
+def _validation(
+    experiment: Experiment, data: MotionTextData, mesh: Mesh
+) -> Callable[[TrainState], Mapping[str, float]] | None:
     """Returns what scores a state on the validation split, if there is one."""
     loop = experiment.loop
     if not (loop.evaluate_every and data.has_split("val")):
@@ -190,7 +263,7 @@ def _validation(experiment: Experiment, data: MotionTextData) -> Callable[[Train
     names = [f"val/{name}" for name in evaluate_retrieval(pair, pair, pair > 0)]
     if loop.best_metric is not None and loop.best_metric not in names:
         raise ConfigError(f"loop.best_metric is {loop.best_metric!r}; choose among {', '.join(names)}")
-    embedder = Embedder(experiment.task, experiment.data, data.tokenizer)
+    embedder = Embedder(experiment.task, experiment.data, data.tokenizer, mesh=mesh)
 
     def score(state: TrainState) -> Mapping[str, float]:
         gallery, motion, text = embedder.split(state.params, state.collections, data, "val")

@@ -10,17 +10,13 @@ from typing import NoReturn
 import numpy as np
 from jaxtyping import Float64
 
+from jaxmm.data.kinematics import check_size
+from jaxmm.data.lines import is_number, read_lines
 from jaxmm.errors import DataError
 
-# Ceilings that no recording of one figure comes near: a damaged or hostile file fails before memory is spent on it.
-MAX_BYTES = 256 * 2**20
-MAX_LINES = 2_000_000
-MAX_LINE_LENGTH = 2**20
 MAX_JOINTS = 1024
-MAX_POSITIONS = 50_000_000
 
 _CHANNELS = tuple(f"{axis}{kind}" for kind in ("position", "rotation") for axis in "XYZ")
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,43 +78,6 @@ def read_recording(path: Path) -> Recording:
     joints = _Hierarchy(path, lines[: motion_line - 1]).read()
     values, fps = _read_motion(path, lines, motion_line, joints)
     return Recording(joints=tuple(joints), values=values, fps=fps)
-
-
-def read_lines(path: Path) -> list[str]:
-    r"""Reads a text file of bounded size; line endings of every system are understood.
-
-    Raises:
-        DataError: If the file cannot be read, is not UTF-8 text, or is larger than any recording would be.
-
-    Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "two.txt"
-        >>> _ = path.write_bytes(b"one\r\ntwo")
-        >>> read_lines(path)
-        ['one', 'two']
-    """
-    try:
-        if path.exists() and not path.is_file():
-            raise DataError(f"{path}: is not a regular file; name a file")
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise DataError(f"{path}: cannot be read ({reason}); check the path and its permissions") from error
-    if len(content) > MAX_BYTES:
-        raise DataError(f"{path}: larger than {MAX_BYTES // 2**20} MiB; split the recording")
-    try:
-        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}:{line}: not UTF-8 text; convert the file, or name another") from error
-    if text.count("\n") > MAX_LINES:
-        raise DataError(f"{path}: more than {MAX_LINES} lines; split the recording")
-    lines = text.split("\n")
-    for number, line in enumerate(lines, 1):
-        if len(line) > MAX_LINE_LENGTH:
-            raise DataError(f"{path}:{number}: longer than {MAX_LINE_LENGTH} characters; write one frame a line")
-    return lines
 
 
 class _Hierarchy:
@@ -189,7 +148,7 @@ class _Hierarchy:
         self._expect("OFFSET")
         words = [self._take("a coordinate") for _ in range(3)]
         for word in words:
-            if not _is_number(word):
+            if not is_number(word):
                 self._fail(f"OFFSET holds {word!r}; give three finite numbers")
         return tuple(float(word) for word in words)
 
@@ -220,10 +179,6 @@ def _numbered_words(lines: list[str]) -> Iterator[tuple[int, str]]:
             yield number, word
 
 
-def _is_number(word: str) -> bool:
-    return bool(_NUMBER.fullmatch(word)) and math.isfinite(float(word))
-
-
 def _read_motion(
     path: Path, lines: list[str], motion_line: int, joints: list[Joint]
 ) -> tuple[Float64[np.ndarray, "time channels"], float]:
@@ -231,7 +186,7 @@ def _read_motion(
     numbers = [number for number in range(motion_line + 1, len(lines) + 1) if lines[number - 1].strip()]
     stated = _header(path, lines, numbers[:1], r"\s*Frames\s*:\s*(\S+)\s*", "Frames: <number of frames>")
     frame_time = _header(path, lines, numbers[1:2], r"\s*Frame\s+Time\s*:\s*(\S+)\s*", "Frame Time: <seconds>")
-    if not (_is_number(frame_time) and 1e-6 <= float(frame_time) <= 1e6):
+    if not (is_number(frame_time) and 1e-6 <= float(frame_time) <= 1e6):
         raise DataError(
             f"{path}:{numbers[1]}: Frame Time is {frame_time[:20]}; give the seconds of a frame, above zero"
         )
@@ -241,8 +196,7 @@ def _read_motion(
             f"{path}:{header_line}: Frames states {stated[:20]} but {len(numbers)} lines of values follow; "
             "give one line a frame, at least one, and state their number"
         )
-    if len(numbers) * len(joints) > MAX_POSITIONS:
-        raise DataError(f"{path}: {len(numbers)} frames of {len(joints)} joints are too many; split the recording")
+    check_size(len(numbers), len(joints), str(path))
     frames = [lines[number - 1] for number in numbers]
     num_channels = sum(len(joint.channels) for joint in joints)
     try:
@@ -268,7 +222,7 @@ def _first_fault(path: Path, numbers: list[int], frames: list[str], num_channels
     for number, words in zip(numbers, map(str.split, frames), strict=True):
         if len(words) != num_channels:
             return f"{path}:{number}: {len(words)} values; the joints have {num_channels} channels together"
-        wrong = next((word for word in words if not _is_number(word)), None)
+        wrong = next((word for word in words if not is_number(word)), None)
         if wrong is not None:
             return f"{path}:{number}: {wrong[:40]!r} is not a finite number; repair the frame or remove it"
     return f"{path}: the frames hold characters that are not plain numbers; write decimal numbers and spaces"

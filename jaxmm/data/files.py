@@ -1,64 +1,86 @@
-"""Single motion files, and a summary of a folder of them."""
+"""Single motion files, and which source a folder is for."""
 
+import dataclasses
+from itertools import islice
 from pathlib import Path
 
+from jaxmm.data.amc import find_asf, read_amc
 from jaxmm.data.bvh import read_bvh
+from jaxmm.data.c3d import read_c3d
 from jaxmm.data.folder import read_motion_array
-from jaxmm.data.motion import Motion, Skeleton
-from jaxmm.data.sources import BvhFolder, MotionFolder
+from jaxmm.data.motion import Motion, Skeleton, rooted_at
+from jaxmm.data.sources import AmcFolder, BvhFolder, C3dFolder, HumanMl3dFolder, MotionFolder, MotionSource
 from jaxmm.errors import DataError
 
 
-def read_motion_file(path: Path, *, skeleton: Skeleton, fps: float, metres_per_unit: float) -> Motion:
+def read_motion_file(
+    path: Path, *, source: MotionSource, skeleton: Skeleton, fps: float, metres_per_unit: float | None = None
+) -> Motion:
     """Reads one motion without captions.
 
     Args:
-        path: A `.bvh` file, a `.npy` array (time, joints, 3) in metres, or a `.npz` of `joints` and optionally `root`.
-        skeleton: Skeleton of `.npy` and `.npz` motions; a `.bvh` file has its own.
+        path: A `.npy` array (time, joints, 3) in metres, a `.npz` of `joints` and optionally `root`, or a `.bvh`,
+            `.c3d`, or `.amc` file, the last with its `.asf` beside it.
+        source: Source whose settings hold for files of its format; other formats have their defaults.
+        skeleton: Skeleton of `.npy` and `.npz` motions; the others have their own.
         fps: Frame rate of `.npy` and `.npz` motions.
-        metres_per_unit: Length of one unit of a `.bvh` file, in metres.
+        metres_per_unit: Length of one unit of the file, in metres; what the source says by default.
 
     Raises:
         DataError: If the file cannot be read, or is of another kind.
 
     Example:
-        >>> read_motion_file(Path("walk.txt"), skeleton=Skeleton(joint_names=("Hips",), parents=(-1,)),
-        ...                  fps=20.0, metres_per_unit=0.01)
+        >>> read_motion_file(Path("walk.txt"), source=MotionFolder(), fps=20.0,
+        ...                  skeleton=Skeleton(joint_names=("Hips",), parents=(-1,)))
         Traceback (most recent call last):
-        jaxmm.errors.DataError: walk.txt: is no motion file; give a .npy, .npz or .bvh file
+        jaxmm.errors.DataError: walk.txt: is no motion file; give a .npy, .npz, .bvh, .amc or .c3d file
     """
-    if path.suffix.lower() == ".bvh":
-        return read_bvh(path, metres_per_unit=metres_per_unit, captions=(path.stem,), key=path.stem)
-    if path.suffix.lower() not in (".npy", ".npz"):
-        raise DataError(f"{path}: is no motion file; give a .npy, .npz or .bvh file")
-    positions = read_motion_array(path)
-    return Motion(key=path.stem, positions=positions, fps=fps, skeleton=skeleton, captions=(path.stem,))
+    named = (path.stem,)
+    match path.suffix.lower():
+        case ".bvh":
+            bvh = source if isinstance(source, BvhFolder) else BvhFolder()
+            unit = bvh.metres_per_unit if metres_per_unit is None else metres_per_unit
+            motion = read_bvh(path, metres_per_unit=unit, captions=named)
+            return (
+                motion if bvh.root_joint is None or motion.skeleton == skeleton else rooted_at(motion, bvh.root_joint)
+            )
+        case ".amc":
+            amc = source if isinstance(source, AmcFolder) else AmcFolder()
+            unit = amc.metres_per_unit if metres_per_unit is None else metres_per_unit
+            return read_amc(path, skeleton=find_asf(path), fps=amc.fps, metres_per_unit=unit, captions=named)
+        case ".c3d":
+            c3d = source if isinstance(source, C3dFolder) else C3dFolder()
+            unit = c3d.metres_per_unit if metres_per_unit is None else metres_per_unit
+            return read_c3d(
+                path, labels=c3d.labels, missing=c3d.missing, up=c3d.up, metres_per_unit=unit, captions=named
+            )
+        case ".npy" | ".npz":
+            positions = read_motion_array(path)
+            return Motion(key=path.stem, positions=positions, fps=fps, skeleton=skeleton, captions=named)
+    raise DataError(f"{path}: is no motion file; give a .npy, .npz, .bvh, .amc or .c3d file")
 
 
-def describe_folder(root: Path, *, metres_per_unit: float) -> dict[str, float]:
-    """Reads every motion of a folder and counts what it holds.
+def source_of(root: Path, *, metres_per_unit: float | None = None) -> MotionSource:
+    """Returns the source that reads a folder, by the files it holds.
 
     Args:
-        root: A folder with `captions.jsonl`, of `.bvh` files if it holds any, of arrays otherwise.
-        metres_per_unit: Length of one unit of `.bvh` files, in metres.
-
-    Returns:
-        Numbers of motions, captions, distinct captions, frames and joints, and seconds.
+        root: The folder.
+        metres_per_unit: Length of one unit of its files, in metres; the source's default if not given.
 
     Raises:
-        DataError: If anything cannot be read; the message names the file and the field.
+        DataError: If the unit is given and arrays are found, which are in metres.
+
+    Example:
+        >>> import tempfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> (root / "walk.bvh").touch()
+        >>> source_of(root, metres_per_unit=0.0254)
+        BvhFolder(metres_per_unit=0.0254, root_joint=None)
     """
-    source = BvhFolder(metres_per_unit=metres_per_unit) if any(root.rglob("*.bvh")) else MotionFolder()
-    counts = {"motions": 0.0, "captions": 0.0, "frames": 0.0, "seconds": 0.0}
-    distinct: set[str] = set()
-    skeletons: set[Skeleton] = set()
-    for motion in source.read(root):
-        counts["motions"] += 1
-        counts["captions"] += len(motion.captions)
-        counts["frames"] += motion.num_frames
-        counts["seconds"] += motion.seconds
-        distinct.update(motion.captions)
-        skeletons.add(motion.skeleton)
-        if len(skeletons) > 1:
-            raise DataError(f"{root}: {motion.key} has another skeleton than the motions before it; keep one a folder")
-    return {**counts, "distinct_captions": float(len(distinct)), "joints": float(skeletons.pop().num_joints)}
+    by_ending = ((".bvh", BvhFolder()), (".amc", AmcFolder()), (".c3d", C3dFolder()))
+    for ending, source in by_ending:
+        if any(islice(root.rglob(f"*{ending}"), 1)):
+            return source if metres_per_unit is None else dataclasses.replace(source, metres_per_unit=metres_per_unit)
+    if metres_per_unit is not None:
+        raise DataError(f"{root}: holds no .bvh, .amc or .c3d file, and arrays are in metres; leave the unit out")
+    return HumanMl3dFolder() if (root / "new_joints").is_dir() else MotionFolder()

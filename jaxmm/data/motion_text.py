@@ -5,11 +5,13 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import grain
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
+from jaxmm.data.fingerprint import fingerprint
 from jaxmm.data.motion import FASTEST_FPS, Skeleton
 from jaxmm.data.packed import PackedMotions
 from jaxmm.data.sources import MotionSource, ProceduralMotions, packed_source
@@ -17,7 +19,7 @@ from jaxmm.data.splits import FileSplit, HashSplit, Split, TagSplit
 from jaxmm.data.text import CaptionTokenizer
 from jaxmm.data.transforms import Augmentation, Centre, Change, centre, face_forward, mirror_caption
 from jaxmm.errors import ConfigError, DataError
-from jaxmm.files import write_text
+from jaxmm.files import read_json, write_text
 from jaxmm.hub import find_checkpoint
 from jaxmm.typing import Batch
 
@@ -105,7 +107,7 @@ class MotionText:
     def saved_skeleton(self, assets: Path) -> Skeleton:
         """Returns the skeleton of the motions that `open` saw first."""
         try:
-            fields = json.loads((assets / _SKELETON).read_text())
+            fields = read_json(assets / _SKELETON)
             fields = {name: tuple(fields[name]) for name in ("joint_names", "parents")}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{assets / _SKELETON}: cannot be read ({error}); the run is incomplete") from error
@@ -195,7 +197,8 @@ class MotionTextData:
         for index, key in enumerate(packed.keys):
             self._splits[assigned[key]].append(index)
         texts = {text for own in packed.captions for text in own}
-        self._num_tokens = tokenizer.num_tokens(sorted(texts | {mirror_caption(text) for text in texts}))
+        self._texts = sorted(texts | {mirror_caption(text) for text in texts})
+        self._num_tokens = tokenizer.num_tokens(self._texts)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -246,11 +249,35 @@ class MotionTextData:
             raise ConfigError(f"data.batch_size is {size}, which {num_processes} processes cannot share equally")
         _ = self.steps_per_epoch  # raises where the split is too small
         rows = range(process * size // num_processes, (process + 1) * size // num_processes)
-        order = grain.MapDataset.range(len(self._splits["train"])).seed(seed).shuffle()
-        steps = order.batch(size, drop_remainder=True).repeat()
+        steps = self._order(seed).batch(size, drop_remainder=True).repeat()
         batches = steps.map_with_index(lambda step, picks: self._train_batch(int(step), picks, rows, seed))
         threads = self.settings.num_threads
         return iter(batches.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)))
+
+    def _order(self, seed: int) -> grain.MapDataset:
+        return grain.MapDataset.range(len(self._splits["train"])).seed(seed).shuffle()
+
+    def fingerprint(self, *, seed: int, num_processes: int = 1) -> dict[str, Any]:
+        """Returns what batches are made of, as JSON values that differ where batches would.
+
+        A position in the data is a mere number: over other motions, captions or settings it would go on silently with
+        other batches. Where the files lie and how many threads read them changes no batch, and is left out.
+
+        Args:
+            seed: Seed of the order and the augmentation.
+            num_processes: Processes that share a batch.
+        """
+        order = self._order(seed)
+        tokens, _ = self.tokenizer(self._texts, num_tokens=self._num_tokens)
+        return fingerprint(
+            self.settings,
+            self.packed,
+            self._splits,
+            order=np.array([order[place] for place in range(len(order))], np.int64),
+            tokens=tokens,
+            seed=seed,
+            num_processes=num_processes,
+        )
 
     def _train_batch(self, step: int, picks: Int64[np.ndarray, "batch"], rows: range, seed: int) -> Batch:
         motions, captions = [], []

@@ -1,18 +1,23 @@
 """Packed motions: all frames of a source in one memory-mapped array, written once and shared by every reader."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from jaxmm.data.motion import Motion, Skeleton, resample
+from jaxmm.data.motion import FASTEST_FPS, Motion, Skeleton, resample
 from jaxmm.errors import DataError
+from jaxmm.files import read_json
+
+_MAX_META_BYTES = 64 * 2**20  # half a kilobyte a motion, of our own writing
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,6 +30,7 @@ class PackedMotions:
         keys: Name of each motion.
         captions: Captions of each motion.
         tags: Tags of each motion.
+        digests: First half of the SHA-256 of each motion's frames, as they were packed.
         fps: Frames per second.
         skeleton: Names and parents of the joints.
 
@@ -42,6 +48,7 @@ class PackedMotions:
     keys: tuple[str, ...]
     captions: tuple[tuple[str, ...], ...]
     tags: tuple[Mapping[str, str], ...]
+    digests: tuple[str, ...]
     fps: float
     skeleton: Skeleton
 
@@ -89,9 +96,11 @@ def _write(motions: Iterable[Motion], folder: Path, fps: float) -> None:
             if motion.key in rows:
                 raise DataError(f"{motion.key}: the key repeats; give every motion its own")
             positions = resample(motion.positions, source_fps=motion.fps, target_fps=fps)
-            frames.write(np.ascontiguousarray(positions, np.float32).tobytes())
+            content = np.ascontiguousarray(positions, np.float32).tobytes()
+            frames.write(content)
             rows[motion.key] = {
                 "num_frames": len(positions),
+                "digest": hashlib.sha256(content).hexdigest()[:32],
                 "captions": list(motion.captions),
                 "tags": dict(motion.tags),
             }
@@ -108,10 +117,11 @@ def open_packed(folder: Path) -> PackedMotions:
         DataError: If the folder is not one that `pack` wrote, or its frames were cut.
     """
     try:
-        meta = json.loads((folder / "meta.json").read_text())
+        meta = read_json(folder / "meta.json", max_bytes=_MAX_META_BYTES)
         frames = np.memmap(folder / "frames.f32", np.float32, mode="r")
         rows, num_joints = meta["motions"], len(meta["joint_names"])
         lengths = [row["num_frames"] for row in rows.values()]
+        _check_meta(meta, lengths)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{folder}: not a packed data set ({error!r}); delete the folder to have it packed anew"
@@ -124,6 +134,21 @@ def open_packed(folder: Path) -> PackedMotions:
         keys=tuple(rows),
         captions=tuple(tuple(row["captions"]) for row in rows.values()),
         tags=tuple(row["tags"] for row in rows.values()),
+        digests=tuple(row["digest"] for row in rows.values()),
         fps=meta["fps"],
         skeleton=Skeleton(joint_names=tuple(meta["joint_names"]), parents=tuple(meta["parents"])),
     )
+
+
+def _check_meta(meta: Mapping[str, Any], lengths: list[Any]) -> None:
+    """Raises a ValueError where a description is not one that `pack` writes."""
+    texts = [*meta["joint_names"]]
+    for row in meta["motions"].values():
+        if not (isinstance(row["captions"], list) and isinstance(row["tags"], dict)):
+            raise ValueError("captions and tags are a list and an object")
+        texts += [*row["captions"], *row["tags"].values()]
+    counts = [*lengths, *meta["parents"][1:]]
+    if not all(isinstance(text, str) for text in texts) or not all(type(n) is int and 0 <= n < 2**40 for n in counts):
+        raise ValueError("a value is of another type")
+    if type(meta["fps"]) not in (int, float) or not 0 < meta["fps"] <= FASTEST_FPS:
+        raise ValueError("fps is no frame rate")

@@ -1,4 +1,4 @@
-"""Where motions come from: the built-in procedural figure, motion folders, and BVH folders."""
+"""Where motions come from: the built-in procedural figure, and folders of each format."""
 
 import dataclasses
 import hashlib
@@ -6,18 +6,24 @@ import json
 import logging
 import os
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
-from jaxmm.data.bvh import read_bvh_folder
-from jaxmm.data.folder import read_motion_folder
+from jaxmm.data.amc import list_amc_folder
+from jaxmm.data.bvh import list_bvh_folder
+from jaxmm.data.c3d import Missing, UpAxis, list_c3d_folder
+from jaxmm.data.captions import CAPTIONS
+from jaxmm.data.folder import list_motion_folder
+from jaxmm.data.humanml3d import list_humanml3d_folder
+from jaxmm.data.inventory import Inventory, Recording
 from jaxmm.data.motion import Motion, rooted_at
 from jaxmm.data.packed import PackedMotions, open_packed, pack
 from jaxmm.errors import DataError
 
 _LOG = logging.getLogger(__name__)
-_PACKING_VERSION = 1  # raise it when the same source would be packed into other frames
+_PACKING_VERSION = 2  # raise it when the same source would be packed into other files
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,6 +44,11 @@ class ProceduralMotions:
     takes: int = 6
     held_out_takes: int = 2
 
+    def inventory(self, root: Path | None) -> Inventory:
+        """Lists all motions as one recording."""
+        motions = self.read(root)
+        return Inventory(recordings=(Recording(key="procedural", read=lambda: motions),))
+
     def read(self, root: Path | None) -> Iterator[Motion]:
         """Synthesises the motions of all splits.
 
@@ -49,7 +60,7 @@ class ProceduralMotions:
         if root is not None:
             raise DataError(
                 f"data.root is {root}, but the procedural source reads no files; remove it, or use a config "
-                "whose data.source is MotionFolder or BvhFolder"
+                "whose data.source is MotionFolder or another folder"
             )
         return chain(
             motions("train", seed=self.seed, takes=self.takes),
@@ -68,13 +79,17 @@ class MotionFolder:
         jaxmm.errors.DataError: data.root: no/such/folder is not a folder; give the folder that holds captions.jsonl
     """
 
+    def inventory(self, root: Path | None) -> Inventory:
+        """Lists the motions below `root` without reading them."""
+        return list_motion_folder(_existing(root))
+
     def read(self, root: Path | None) -> Iterator[Motion]:
         """Reads the motions below `root`.
 
         Raises:
             DataError: If `root` is missing or not a folder, or its contents are malformed.
         """
-        return read_motion_folder(_existing(root))
+        return self.inventory(root).motions()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,17 +108,122 @@ class BvhFolder:
     metres_per_unit: float = 0.01
     root_joint: str | None = None
 
+    def inventory(self, root: Path | None) -> Inventory:
+        """Lists the motions below `root` without reading them."""
+        listed = list_bvh_folder(_existing(root), metres_per_unit=self.metres_per_unit)
+        return listed if self.root_joint is None else listed.map(partial(rooted_at, joint=self.root_joint))
+
     def read(self, root: Path | None) -> Iterator[Motion]:
         """Reads the motions below `root`.
 
         Raises:
             DataError: If `root` is missing or not a folder, or its contents are malformed.
         """
-        motions = read_bvh_folder(_existing(root), metres_per_unit=self.metres_per_unit)
-        return motions if self.root_joint is None else (rooted_at(motion, self.root_joint) for motion in motions)
+        return self.inventory(root).motions()
 
 
-MotionSource: TypeAlias = ProceduralMotions | MotionFolder | BvhFolder
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AmcFolder:
+    """A folder of `.amc` files, their `.asf` skeletons and `captions.jsonl`; see `read_amc_folder`.
+
+    Attributes:
+        fps: Frame rate of the files, which do not state it; CMU's have 120, a few 60.
+        metres_per_unit: Metres of one unit of length; 0.0254 where they are inches, as CMU's are.
+
+    Example:
+        >>> AmcFolder(fps=60.0).metres_per_unit
+        0.0254
+    """
+
+    fps: float = 120.0
+    metres_per_unit: float = 0.0254
+
+    def inventory(self, root: Path | None) -> Inventory:
+        """Lists the motions below `root` without reading them."""
+        return list_amc_folder(_existing(root), fps=self.fps, metres_per_unit=self.metres_per_unit)
+
+    def read(self, root: Path | None) -> Iterator[Motion]:
+        """Reads the motions below `root`.
+
+        Raises:
+            DataError: If `root` is missing or not a folder, or its contents are malformed.
+        """
+        return self.inventory(root).motions()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class C3dFolder:
+    """A folder of `.c3d` files with `captions.jsonl`; see `read_c3d_folder`. It needs the extra `c3d`.
+
+    Attributes:
+        labels: Points to read, the first as the root; all of a file by default, which must then agree.
+        missing: What to do where a point was not seen.
+        up: Axis of the files that points up.
+        metres_per_unit: Length of one unit of the files, in metres; what each file states by default.
+
+    Example:
+        >>> C3dFolder(missing="interpolate").up
+        'z'
+    """
+
+    labels: tuple[str, ...] = ()
+    missing: Missing = "error"
+    up: UpAxis = "z"
+    metres_per_unit: float | None = None
+
+    def inventory(self, root: Path | None) -> Inventory:
+        """Lists the motions below `root` without reading them."""
+        return list_c3d_folder(
+            _existing(root),
+            labels=self.labels,
+            missing=self.missing,
+            up=self.up,
+            metres_per_unit=self.metres_per_unit,
+        )
+
+    def read(self, root: Path | None) -> Iterator[Motion]:
+        """Reads the motions below `root`.
+
+        Raises:
+            DataError: If `root` is missing or not a folder, or its contents are malformed.
+        """
+        return self.inventory(root).motions()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HumanMl3dFolder:
+    """A folder as HumanML3D has it: `new_joints`, `texts` and split files; see `read_humanml3d_folder`.
+
+    Use it with `TagSplit()`, which takes the split files' word.
+
+    Attributes:
+        min_frames: Shortest motion or part of one; shorter ones are left out.
+        max_frames: Longest motion or part of one; longer ones are left out.
+
+    Example:
+        >>> HumanMl3dFolder().min_frames
+        40
+    """
+
+    min_frames: int = 40
+    max_frames: int = 199
+
+    def inventory(self, root: Path | None) -> Inventory:
+        """Lists the motions below `root` without reading them."""
+        return list_humanml3d_folder(
+            _existing(root, "new_joints and texts"), min_frames=self.min_frames, max_frames=self.max_frames
+        )
+
+    def read(self, root: Path | None) -> Iterator[Motion]:
+        """Reads the motions below `root`.
+
+        Raises:
+            DataError: If `root` is missing or not a folder, or its contents are malformed.
+        """
+        return self.inventory(root).motions()
+
+
+MotionSource: TypeAlias = ProceduralMotions | MotionFolder | BvhFolder | AmcFolder | C3dFolder | HumanMl3dFolder
 """Any of the sources."""
 
 
@@ -131,11 +251,11 @@ def packed_source(source: MotionSource, root: Path | None, *, fps: float) -> Pac
     return pack(source.read(root), folder, fps=fps)
 
 
-def _existing(root: Path | None) -> Path:
+def _existing(root: Path | None, contents: str = CAPTIONS) -> Path:
     if root is None:
-        raise DataError("data.root is not set; give the folder that holds captions.jsonl with --data.root PATH")
+        raise DataError(f"data.root is not set; give the folder that holds {contents} with --data.root PATH")
     if not root.is_dir():
-        raise DataError(f"data.root: {root} is not a folder; give the folder that holds captions.jsonl")
+        raise DataError(f"data.root: {root} is not a folder; give the folder that holds {contents}")
     return root
 
 

@@ -2,12 +2,12 @@
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from jaxmm.errors import DataError
+from jaxmm.files import read_json
 
 Split: TypeAlias = Literal["train", "val", "test"]
 """The part of the data that a recording belongs to."""
@@ -78,7 +78,7 @@ class FileSplit:
             DataError: If the file cannot be read, names an unknown key or split, or misses or repeats a key.
         """
         try:
-            lists = json.loads(Path(self.path).read_text())
+            lists = read_json(Path(self.path))
         except (OSError, ValueError) as error:
             raise DataError(f"{self.path}: cannot be read as JSON ({error}); write lists of keys by split") from error
         if not isinstance(lists, dict) or not set(lists) <= set(_SPLITS) or not all(map(_is_texts, lists.values())):

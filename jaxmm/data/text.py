@@ -10,6 +10,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from jaxmm.errors import DataError
 
 _FILE = "tokenizer.json"
+_MAX_BYTES = 32 * 2**20
+_MAX_VOCAB = 2**21
 _LENGTH_STEP = 8  # token lengths are rounded up, so that few shapes are compiled
 
 
@@ -47,8 +49,16 @@ class CaptionTokenizer:
                 "transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)"
             )
         try:
-            return cls(Tokenizer.from_file(str(path)), max_tokens=max_tokens)
-        except Exception as error:  # the parser of this library raises plain Exception
+            if path.stat().st_size > _MAX_BYTES:
+                raise ValueError(f"it is larger than {_MAX_BYTES // 2**20} MiB")
+            tokenizer = cls(Tokenizer.from_file(str(path)), max_tokens=max_tokens)
+            tokenizer(["a person walks"])
+            if tokenizer.vocab_size > _MAX_VOCAB:
+                raise ValueError(f"its token ids go beyond {_MAX_VOCAB}")
+            return tokenizer
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # the library raises plain Exception, and a panic of its parser is not even that
             raise DataError(f"{path}: not a tokenizer ({error}); fetch the checkpoint again") from error
 
     @classmethod

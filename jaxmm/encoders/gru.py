@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxmm.encoders.dropout import Dropout
 from jaxmm.encoders.layers import uniform_bias
 
 _MAX_UNROLL = 64  # frames; unrolled, the gates of a frame fuse into its product, but compiling takes longer
@@ -157,7 +158,7 @@ class BidirectionalGru(nn.Module):
         x, mask = jnp.swapaxes(x, 0, 1), jnp.swapaxes(mask, 0, 1)
         for layer in range(self.num_layers):
             if layer > 0:
-                x = nn.Dropout(self.dropout_rate)(x, deterministic=deterministic)
+                x = Dropout(self.dropout_rate)(x, deterministic=deterministic)
             forward = Gru(self.dim, name=f"layer_{layer}_forward")(x, mask)
             backward = Gru(self.dim, reverse=True, name=f"layer_{layer}_backward")(x, mask)
             x = jnp.concatenate([forward, backward], axis=-1)

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxmm import parallel
 from jaxmm.errors import ConfigError
 
 _FAN_IN_UNIFORM = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
@@ -67,13 +68,43 @@ def uniform_bias(fan_in: int) -> nn.initializers.Initializer:
     return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -bound, bound)
 
 
+def layer_norm(epsilon: float, *, name: str | None = None) -> nn.LayerNorm:
+    """Returns a layer normalisation that computes the variance as torch does.
+
+    The fast variance, mean(x^2) - mean(x)^2, cancels where the mean is large and misses torch by more than 1e-5.
+
+    Args:
+        epsilon: Added to the variance.
+        name: Name of the layer in the parameter tree; None inside a `setup`, where attributes give the names.
+
+    Example:
+        >>> layer_norm(1e-5, name="norm").use_fast_variance
+        False
+    """
+    return nn.LayerNorm(epsilon=epsilon, use_fast_variance=False, name=name)
+
+
+def mean_over_valid(
+    hidden: Float[Array, "batch tokens dim"], token_mask: Bool[Array, "batch tokens"]
+) -> Float[Array, "batch dim"]:
+    """Averages the states of the valid tokens; zeros where there is none.
+
+    Example:
+        >>> mean_over_valid(jnp.array([[[1.0], [3.0], [50.0]]]), jnp.array([[True, True, False]])).tolist()
+        [[2.0]]
+    """
+    total = jnp.where(token_mask[:, :, None], hidden, 0.0).sum(axis=1)
+    return total / jnp.maximum(token_mask.sum(axis=1, keepdims=True), 1)
+
+
 def l2_normalize(x: Float[Array, "*batch dim"], *, epsilon: float = 1e-12) -> Float[Array, "*batch dim"]:
-    """Scales vectors to unit length; a zero vector stays zero and has a finite gradient.
+    """Scales vectors to unit length, in float32; a zero vector stays zero and has a finite gradient.
 
     Example:
         >>> l2_normalize(jnp.array([[3.0, 4.0]])).round(1).tolist()
         [[0.6000000238418579, 0.800000011920929]]
     """
+    x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     square = jnp.sum(x * x, axis=-1, keepdims=True)
     return x * jax.lax.rsqrt(jnp.maximum(square, epsilon**2))
 
@@ -102,7 +133,8 @@ class MaskedBatchNorm(nn.Module):
         self, x: Float[Array, "batch time dim"], mask: Bool[Array, "batch time"], *, deterministic: bool
     ) -> Float[Array, "batch time dim"]:
         """Normalises by the statistics of the batch, or by the running ones when `deterministic`."""
-        dim = x.shape[-1]
+        dim, dtype = x.shape[-1], x.dtype
+        x = x.astype(jnp.float32)  # sums over a batch need more than bfloat16
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, (dim,))
         running_var = self.variable("batch_stats", "var", jnp.ones, (dim,))
         scale = self.param("scale", nn.initializers.ones, (dim,))
@@ -111,13 +143,13 @@ class MaskedBatchNorm(nn.Module):
             mean, var = running_mean.value, running_var.value
         else:
             weight = mask[..., None].astype(x.dtype)
-            count = jnp.maximum(weight.sum(), 1.0)
-            mean = (x * weight).sum((0, 1)) / count
-            var = (jnp.square(x - jnp.expand_dims(mean, (0, 1))) * weight).sum((0, 1)) / count
+            count = jnp.maximum(parallel.total(weight.sum()), 1.0)
+            mean = parallel.total((x * weight).sum((0, 1))) / count
+            var = parallel.total((jnp.square(x - jnp.expand_dims(mean, (0, 1))) * weight).sum((0, 1))) / count
             if not self.is_initializing():
                 unbiased = var * count / jnp.maximum(count - 1, 1.0)
                 running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * mean
                 running_var.value = self.momentum * running_var.value + (1 - self.momentum) * unbiased
         factor = jax.lax.rsqrt(var + self.epsilon) * scale
         mean, factor, bias = (jnp.expand_dims(channel, (0, 1)) for channel in (mean, factor, bias))
-        return (x - mean) * factor + bias
+        return ((x - mean) * factor + bias).astype(dtype)

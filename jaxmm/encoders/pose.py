@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float
 from jaxmm.encoders.gru import BidirectionalGru
 from jaxmm.encoders.heads import ProjectionHead
 from jaxmm.encoders.layers import MaskedBatchNorm, uniform_conv
+from jaxmm.encoders.patches import MotionInputs, motion_inputs
 
 
 class PoseConvGru(nn.Module):
@@ -26,6 +27,7 @@ class PoseConvGru(nn.Module):
         embedding_dim: Width of the shared space.
         scramble_axes: Reproduces the seed's reshape, which mixes joints, time and coordinates; only for
             comparing weights with the original.
+        inputs: What is read of each joint, see `jaxmm.encoders.patches.motion_inputs`.
 
     Example:
         >>> motion, mask = jnp.ones((2, 30, 25, 3)), jnp.ones((2, 30), bool)
@@ -44,6 +46,7 @@ class PoseConvGru(nn.Module):
     projection_dim: int = 256
     embedding_dim: int = 256
     scramble_axes: bool = False
+    inputs: MotionInputs = "positions"
 
     @nn.compact
     def __call__(
@@ -54,6 +57,7 @@ class PoseConvGru(nn.Module):
         deterministic: bool,
     ) -> Float[Array, "batch dim"]:
         """Embeds motions; frames whose mask is False change nothing."""
+        motion = motion_inputs(motion, motion_mask, self.inputs)
         batch, time, joints, coords = motion.shape
         if self.scramble_axes:
             motion = jnp.swapaxes(motion, 1, 2).reshape(batch, joints * coords, time).swapaxes(1, 2)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxmm.encoders.layers import mean_over_valid
 from jaxmm.encoders.text_layers import (
     LAYER_STEPS,
     NORMAL,
@@ -269,5 +270,4 @@ def pool(
         return hidden[:, 0]
     if how != "mean":
         raise ConfigError(f"pooling '{how}' is unknown; use 'first' or 'mean'")
-    total = jnp.where(token_mask[:, :, None], hidden, 0.0).sum(axis=1)
-    return total / jnp.maximum(token_mask.sum(axis=1, keepdims=True), 1)
+    return mean_over_valid(hidden, token_mask)

@@ -5,6 +5,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxmm.encoders.dropout import Dropout
+from jaxmm.encoders.layers import layer_norm
+from jaxmm.encoders.transformer import SelfAttention
 from jaxmm.errors import DataError
 
 NORMAL = nn.initializers.normal(0.02)
@@ -67,7 +70,8 @@ class TokenEmbeddings(nn.Module):
             total = total + token_types(jnp.zeros((1, 1), jnp.int32))
         positions = nn.Embed(self.max_positions, self.dim, embedding_init=NORMAL, name="position")
         total = total + positions(self.first_position + jnp.arange(num_tokens)[None, :])
-        return nn.Dropout(self.dropout_rate)(_norm(self.layer_norm_epsilon, "norm")(total), deterministic=deterministic)
+        normed = layer_norm(self.layer_norm_epsilon, name="norm")(total)
+        return Dropout(self.dropout_rate)(normed, deterministic=deterministic)
 
 
 class TransformerTextLayer(nn.Module):
@@ -100,12 +104,12 @@ class TransformerTextLayer(nn.Module):
 
     def setup(self) -> None:
         """Builds the attention, the feed-forward network and their norms."""
-        self.attention = TextAttention(num_heads=self.num_heads, dropout_rate=self.attention_dropout_rate)
-        self.attention_norm = _norm(self.layer_norm_epsilon)
+        self.attention = SelfAttention(self.num_heads, self.attention_dropout_rate, kernel_init=NORMAL)
+        self.attention_norm = layer_norm(self.layer_norm_epsilon)
         self.feedforward_in = _dense(self.feedforward_dim)
         self.feedforward_out = _dense(self.dim)
-        self.feedforward_norm = _norm(self.layer_norm_epsilon)
-        self.dropout = nn.Dropout(self.dropout_rate)
+        self.feedforward_norm = layer_norm(self.layer_norm_epsilon)
+        self.dropout = Dropout(self.dropout_rate)
 
     def __call__(
         self,
@@ -149,59 +153,6 @@ class TransformerTextLayer(nn.Module):
         return self.feedforward_norm(hidden + change)
 
 
-class TextAttention(nn.Module):
-    """Multi-head self-attention over the valid tokens.
-
-    Attributes:
-        num_heads: Attention heads; divides the width of the input.
-        dropout_rate: Dropout of attention weights.
-
-    Example:
-        >>> attention = TextAttention(num_heads=2, dropout_rate=0.1)
-        >>> hidden, token_mask = jnp.ones((1, 3, 8)), jnp.array([[True, True, False]])
-        >>> variables = attention.init(jax.random.key(0), hidden, token_mask, deterministic=True)
-        >>> attention.apply(variables, hidden, token_mask, deterministic=True).shape
-        (1, 3, 8)
-
-    Reference: arXiv:1706.03762.
-    """
-
-    num_heads: int
-    dropout_rate: float
-
-    @nn.compact
-    def __call__(
-        self,
-        hidden: Float[Array, "batch tokens dim"],
-        token_mask: Bool[Array, "batch tokens"],
-        position_bias: Float[Array, "heads tokens tokens"] | None = None,
-        *,
-        deterministic: bool,
-    ) -> Float[Array, "batch tokens dim"]:
-        """Mixes token states by scaled dot-product attention; a row without a valid token attends to all.
-
-        Args:
-            hidden: Token states.
-            token_mask: True where a token may be attended to.
-            position_bias: Added to the scores of each head, for each pair of tokens (query, key).
-            deterministic: Switches dropout off.
-        """
-        batch, tokens, dim = hidden.shape
-        per_head = (batch, tokens, self.num_heads, dim // self.num_heads)
-        query = _dense(dim, "query")(hidden).reshape(per_head)
-        key = _dense(dim, "key")(hidden).reshape(per_head)
-        value = _dense(dim, "value")(hidden).reshape(per_head)
-        scores = jnp.einsum("bqhd,bkhd->bhqk", query, key) * per_head[-1] ** -0.5
-        if position_bias is not None:
-            scores = scores + position_bias[None]
-        # A bias that broadcasts, not a selection between full-size arrays: exporters keep batch and tokens dynamic.
-        bias = jnp.where(token_mask, 0.0, jnp.finfo(scores.dtype).min)
-        weights = jax.nn.softmax(scores + bias[:, None, None, :], axis=-1)
-        weights = nn.Dropout(self.dropout_rate)(weights, deterministic=deterministic)
-        mixed = jnp.einsum("bhqk,bkhd->bqhd", weights, value).reshape(hidden.shape)
-        return _dense(dim, "out")(mixed)
-
-
 def distance_buckets(num_tokens: int) -> Int[Array, "tokens tokens"]:
     """Returns the bucket of the distance from each token (row) to each other (column).
 
@@ -222,10 +173,5 @@ def distance_buckets(num_tokens: int) -> Int[Array, "tokens tokens"]:
     return buckets + jnp.where(offset > 0, NUM_DISTANCE_BUCKETS // 2, 0)
 
 
-def _dense(features: int, name: str | None = None) -> nn.Dense:
-    return nn.Dense(features, kernel_init=NORMAL, name=name)
-
-
-def _norm(epsilon: float, name: str | None = None) -> nn.LayerNorm:
-    # The fast variance, mean(x^2) - mean(x)^2, cancels where the mean is large and misses torch by more than 1e-5.
-    return nn.LayerNorm(epsilon=epsilon, use_fast_variance=False, name=name)
+def _dense(features: int) -> nn.Dense:
+    return nn.Dense(features, kernel_init=NORMAL)

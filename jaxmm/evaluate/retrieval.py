@@ -1,70 +1,15 @@
-"""Retrieval metrics with exact expectations over ties."""
+"""Retrieval between motions and captions, scored by a protocol in both directions."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxmm.errors import DataError
-
-Protocol: TypeAlias = Literal["all", "small_batches"]
-"""What a query is searched in: the whole split, or batches of 32 motions of it."""
-
-RECALL_AT = (1, 2, 3, 5, 10)
-_SMALL_BATCH = 32
-_NUM_ORDERS = 20
-
-
-class FirstHits:
-    """The rank of each query's first hit, as a distribution: tied items stand in every order equally often.
-
-    Args:
-        scores: Similarity of each query to each gallery item; larger is better.
-        relevant: True where an item answers a query; each query needs one.
-
-    Raises:
-        DataError: If the gallery is empty, a score is not finite, or a query has no answer in it.
-
-    Example:
-        >>> hits = FirstHits(np.array([[0.9, 0.1], [0.5, 0.5]]), np.eye(2, dtype=bool))
-        >>> hits.expected(lambda rank: rank).tolist()
-        [1.0, 1.5]
-    """
-
-    def __init__(self, scores: Float[np.ndarray, "queries items"], relevant: Bool[np.ndarray, "queries items"]) -> None:
-        if scores.shape[1] == 0:
-            raise DataError("the gallery is empty; there is nothing to retrieve")
-        if scores.shape[0] == 0:
-            raise DataError("there are no queries; there is nothing to score")
-        if not np.isfinite(scores).all():
-            raise DataError("a similarity is not finite; the embeddings are damaged or the model diverged")
-        if not relevant.any(axis=1).all():
-            query = int(np.flatnonzero(~relevant.any(axis=1))[0])
-            raise DataError(f"query {query} has no answer in the gallery; leave it out or add its answer")
-        best = np.where(relevant, scores, -np.inf).max(axis=1, keepdims=True)
-        self._above = ((scores > best) & ~relevant).sum(axis=1)
-        self._tied_wrong = ((scores == best) & ~relevant).sum(axis=1)
-        self._tied_right = ((scores == best) & relevant).sum(axis=1)
-
-    def __len__(self) -> int:
-        return len(self._above)
-
-    def expected(self, function: Callable[[np.ndarray], np.ndarray]) -> Float[np.ndarray, "queries"]:
-        """Returns the expectation, for each query, of a function of the first hit's rank (1 is best)."""
-        total = np.zeros(len(self._above))
-        for ahead, chance in self._orders():
-            total += chance * function(self._above + 1 + ahead)
-        return total
-
-    def _orders(self) -> Iterator[tuple[int, Float[np.ndarray, "queries"]]]:
-        """Yields the chance that just so many wrong items of the tie stand ahead of its first right one."""
-        still_ahead = np.ones(len(self._above))
-        for ahead in range(int(self._tied_wrong.max()) + 1):
-            left = np.maximum(self._tied_wrong - ahead, 0)
-            right_next = self._tied_right / (self._tied_right + left)
-            yield ahead, still_ahead * right_next
-            still_ahead = still_ahead * (1 - right_next)
+from jaxmm.errors import ConfigError
+from jaxmm.evaluate.graded import NDCG_AT, caption_similarity, ndcg
+from jaxmm.evaluate.intervals import ScoredQueries, bootstrap_intervals
+from jaxmm.evaluate.protocols import BY_SIMILARITY, Protocol, galleries, similar_captions
+from jaxmm.evaluate.ranks import rank_metrics
 
 
 def retrieval_metrics(
@@ -80,24 +25,15 @@ def retrieval_metrics(
         Values by name; recalls and `mrr` from 0 to 1, ranks from 1.
 
     Raises:
-        DataError: As `FirstHits`.
+        DataError: As `jaxmm.evaluate.ranks.FirstHits`.
 
     Example:
         >>> metrics = retrieval_metrics(np.eye(3), np.eye(3, dtype=bool))
         >>> metrics["recall@1"], metrics["median_rank"], metrics["gallery"]
         (1.0, 1.0, 3.0)
     """
-    hits = FirstHits(scores, relevant)
-    ranks = hits.expected(lambda rank: rank)
-    recalls = {f"recall@{k}": float(hits.expected(lambda rank, k=k: rank <= k).mean()) for k in RECALL_AT}
-    return {
-        **recalls,
-        "median_rank": float(np.median(ranks)),
-        "mean_rank": float(ranks.mean()),
-        "mrr": float(hits.expected(lambda rank: 1 / rank).mean()),
-        "queries": float(scores.shape[0]),
-        "gallery": float(scores.shape[1]),
-    }
+    values = rank_metrics(scores, relevant)
+    return ScoredQueries(queries=np.arange(len(scores)), gallery=scores.shape[1], values=values).summary()
 
 
 def evaluate_retrieval(
@@ -106,6 +42,9 @@ def evaluate_retrieval(
     relevant: Bool[np.ndarray, "motions captions"],
     *,
     protocol: Protocol = "all",
+    sentences: Float[np.ndarray, "captions features"] | None = None,
+    graded: bool = False,
+    num_resamples: int = 0,
 ) -> dict[str, float]:
     """Scores both directions of a search between motions and distinct captions.
 
@@ -113,54 +52,70 @@ def evaluate_retrieval(
         motion: Unit-norm embeddings of the motions.
         text: Unit-norm embeddings of the distinct captions.
         relevant: True where a caption belongs to a motion.
-        protocol: "all" searches the whole split; "small_batches" averages over batches of 32 motions,
-            drawn in twenty fixed orders, each with the captions of its own motions.
+        protocol: What a query is searched in. "all" is the whole split; "similar_captions" too, where captions of
+            similarity 0.95 or more, (1 + cosine) / 2, answer for each other; "dissimilar" are 100 motions of captions
+            far apart; "small_batches" averages over batches of 32 motions, drawn in twenty fixed orders. Motions stand
+            with their own captions.
+        sentences: Unit-norm embeddings of the captions' meaning, from a model that is not under evaluation.
+        graded: Whether to add nDCG, at 10 and over all, with the captions' cosine, or 0 below, as gain.
+        num_resamples: Bootstrap draws over the queries for 95% intervals; 0 has none.
 
     Returns:
-        Values named `<direction>/<metric>`.
+        Values named `<direction>/<metric>`, and `<direction>/<metric>/low` and `/high` with intervals.
+
+    Raises:
+        ConfigError: If captions must be compared and there are no `sentences`, or `num_resamples` is negative.
+        DataError: If the split is too small for the protocol, or a score is not finite.
 
     Example:
         >>> evaluate_retrieval(np.eye(2), np.eye(2), np.eye(2, dtype=bool))["text_to_motion/recall@1"]
         1.0
+
+    Reference: TMR, arXiv:2305.00976.
     """
+    if num_resamples < 0:
+        raise ConfigError(f"bootstrap is {num_resamples}; give a number of draws, or 0 for no intervals")
+    if sentences is None and (graded or protocol in BY_SIMILARITY):
+        wanted = f"protocol {protocol}" if protocol in BY_SIMILARITY else "nDCG"
+        raise ConfigError(f"{wanted} compares captions by meaning; give sentence embeddings")
+    similarity = None if sentences is None else caption_similarity(sentences, relevant)
+    answers = relevant
+    if protocol == "similar_captions" and similarity is not None:
+        answers = relevant | similar_captions(similarity)
+    gains = np.maximum(similarity, 0) if graded and similarity is not None else None
     scores = motion @ text.T
-    parts = [np.arange(len(motion))] if protocol == "all" else _small_batches(len(motion))
-    directions: dict[str, list[dict[str, float]]] = {"text_to_motion": [], "motion_to_text": []}
-    for rows in parts:
+    to_motion, to_text = [], []
+    for rows in galleries(protocol, relevant, similarity):
         columns = np.flatnonzero(relevant[rows].any(axis=0))
-        part, right = scores[np.ix_(rows, columns)], relevant[np.ix_(rows, columns)]
-        directions["text_to_motion"].append(retrieval_metrics(part.T, right.T))
-        directions["motion_to_text"].append(retrieval_metrics(part, right))
+        cells = np.ix_(rows, columns)
+        gain = None if gains is None else gains[cells]
+        to_motion.append(_scored(columns, scores[cells].T, answers[cells].T, None if gain is None else gain.T))
+        to_text.append(_scored(rows, scores[cells], answers[cells], gain))
     return {
-        f"{direction}/{name}": float(np.mean([metrics[name] for metrics in all_parts]))
-        for direction, all_parts in directions.items()
-        for name in all_parts[0]
+        f"{direction}/{name}": value
+        for direction, parts in (("text_to_motion", to_motion), ("motion_to_text", to_text))
+        for name, value in _summary(parts, num_resamples).items()
     }
 
 
-def top_k(
-    scores: Float[np.ndarray, "queries items"], k: int
-) -> tuple[Int[np.ndarray, "queries k"], Float[np.ndarray, "queries k"]]:
-    """Returns the best items of each query and their scores, best first; ties go to the lower index (D6).
-
-    Raises:
-        DataError: If the gallery is empty.
-
-    Example:
-        >>> top_k(np.array([[0.1, 0.7, 0.7]]), 2)[0].tolist()
-        [[1, 2]]
-    """
-    if scores.shape[1] == 0:
-        raise DataError("the gallery is empty; there is nothing to retrieve")
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return order, np.take_along_axis(scores, order, axis=1)
+def _scored(
+    queries: Int[np.ndarray, "queries"],
+    scores: Float[np.ndarray, "queries items"],
+    answers: Bool[np.ndarray, "queries items"],
+    gains: Float[np.ndarray, "queries items"] | None,
+) -> ScoredQueries:
+    values = rank_metrics(scores, answers)
+    if gains is not None:
+        values |= {f"ndcg@{NDCG_AT}": ndcg(scores, gains, k=NDCG_AT), "ndcg": ndcg(scores, gains)}
+    return ScoredQueries(queries=queries, gallery=scores.shape[1], values=values)
 
 
-def _small_batches(num_motions: int) -> Sequence[Int[np.ndarray, "rows"]]:
-    if num_motions < _SMALL_BATCH:
-        raise DataError(f"protocol small_batches needs {_SMALL_BATCH} motions, the split has {num_motions}; use all")
-    rng = np.random.default_rng(0)
-    # One order alone moves recall@1 by most of a point from another.
-    orders = [rng.permutation(num_motions) for _ in range(_NUM_ORDERS)]
-    starts = range(0, num_motions - _SMALL_BATCH + 1, _SMALL_BATCH)
-    return [order[start : start + _SMALL_BATCH] for order in orders for start in starts]
+def _summary(parts: Sequence[ScoredQueries], num_resamples: int) -> dict[str, float]:
+    """Returns the metrics averaged over galleries, each followed by the ends of its interval where one is drawn."""
+    summaries = [part.summary() for part in parts]
+    metrics = {name: float(np.mean([summary[name] for summary in summaries])) for name in summaries[0]}
+    if not num_resamples:
+        return metrics
+    for name, (low, high) in bootstrap_intervals(parts, num_resamples=num_resamples).items():
+        metrics |= {f"{name}/low": low, f"{name}/high": high}
+    return metrics

@@ -10,9 +10,11 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jaxmm import parallel
 from jaxmm.data.motion_text import MotionTextData
+from jaxmm.numerics import Guard, Numerics
 from jaxmm.objectives.reduce import masked_mean
-from jaxmm.optim import AdamW, Horizon, path_name
+from jaxmm.optim import AdamW, Horizon, moving_part, with_moving
 from jaxmm.state import TrainState
 from jaxmm.typing import Batch, Collections, Metrics, Params
 
@@ -28,9 +30,11 @@ class Task:
 
     Attributes:
         optimizer: How parameters are updated.
+        numerics: Precision of training, and what is done about steps whose numbers are bad.
     """
 
     optimizer: AdamW = dataclasses.field(default_factory=AdamW)
+    numerics: Numerics = dataclasses.field(default_factory=Numerics)
 
     def init_variables(self, key: PRNGKeyArray, batch: Batch) -> tuple[Params, Collections]:
         """Returns freshly initialised parameters and collections, traceable under `jax.eval_shape`."""
@@ -86,36 +90,47 @@ class Task:
             step=jnp.int32(0),
             params=params,
             collections=collections,
-            opt_state=self.transform(params, horizon).init(params),
+            opt_state=self.transform(params, horizon).init(self.moving(params)),
+            guards={"all": Guard.fresh()},
             key=jax.random.key_data(run_key),
             horizon=horizon,
         )
 
+    def moving(self, params: Params) -> Params:
+        """Returns the parameters that training changes; the others are None."""
+        return moving_part(params, self.frozen(params) | self.optimizer.frozen(params))
+
     def transform(self, params: Params, horizon: Horizon) -> optax.GradientTransformation:
-        """Returns the gradient transformation for these parameters."""
+        """Returns the transformation of the gradients of the moving parameters."""
         return self.optimizer.build(params, horizon=horizon, frozen=self.frozen(params))
 
     def train_step(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        """Returns the state after one update, and its scalars."""
-        frozen = self.frozen(state.params)
+        """Returns the state after one update, and its scalars; after a bad step only the counts have changed."""
+        moving, key = self.moving(state.params), parallel.own_key(state.step_key())
 
-        def objective(params: Params) -> tuple[Array, tuple[Collections, Metrics]]:
-            params = jax.tree_util.tree_map_with_path(
-                lambda path, leaf: jax.lax.stop_gradient(leaf) if path_name(path) in frozen else leaf, params
-            )
-            losses, aux = self.loss(params, state.collections, batch, state.step_key(), train=True)
+        def objective(moving: Params) -> tuple[Array, tuple[Collections, Metrics]]:
+            params = self.numerics.cast(with_moving(moving, state.params))
+            losses, aux = self.loss(params, state.collections, self.numerics.cast(batch), key, train=True)
             return masked_mean(losses, batch["example_mask"]), aux
 
-        (loss, (collections, metrics)), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
-        updates, opt_state = self.transform(state.params, state.horizon).update(grads, state.opt_state, state.params)
-        new = dataclasses.replace(
+        (loss, (collections, metrics)), grads = jax.value_and_grad(objective, has_aux=True)(moving)
+        grads, metrics = parallel.mean((grads, metrics))
+        grad_norm = optax.tree.norm(grads)
+        updates, opt_state = self.transform(state.params, state.horizon).update(grads, state.opt_state, moving)
+        old = (moving, state.collections, state.opt_state)
+        new = (optax.apply_updates(moving, updates), collections, opt_state)
+        (moving, collections, opt_state), guard = state.guards["all"].choose(
+            self.numerics, old, new, loss=loss, grad_norm=grad_norm, watched=collections
+        )
+        after = dataclasses.replace(
             state,
             step=state.step + 1,
-            params=optax.apply_updates(state.params, updates),
+            params=with_moving(moving, state.params),
             collections=collections,
             opt_state=opt_state,
+            guards={"all": guard},
         )
-        return new, {"loss": loss, "grad_norm": optax.tree.norm(grads), **metrics}
+        return after, {"loss": loss, "grad_norm": grad_norm, **metrics}
 
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
         """Returns the scalars of a batch without dropout and with running statistics (D4)."""

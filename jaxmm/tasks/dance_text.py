@@ -1,30 +1,30 @@
-"""Motion-text retrieval: two towers, one space, symmetric InfoNCE."""
+"""Motion-text retrieval: two towers, one space, a contrastive objective."""
 
 import dataclasses
-import logging
 from collections.abc import Callable, Set
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+import optax
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from jaxmm import parallel
 from jaxmm.data.motion_text import MotionTextData
 from jaxmm.encoders.heads import ProjectionHead
 from jaxmm.encoders.pose import PoseConvGru
-from jaxmm.encoders.text import TransformerText, pool
+from jaxmm.encoders.text import TransformerText
 from jaxmm.errors import ConfigError
 from jaxmm.hub import find_checkpoint
-from jaxmm.objectives.contrastive import symmetric_infonce
-from jaxmm.optim import AdamW, Group
+from jaxmm.objectives.positives import same_texts, similar_rows
+from jaxmm.objectives.settings import Contrastive
+from jaxmm.optim import AdamW, Group, Horizon, keep_within
 from jaxmm.tasks.base import EmbedRows, Task
+from jaxmm.tasks.micro_batches import embed_in_micro_batches
+from jaxmm.tasks.text_features import TextFeatures, keep_frozen_states
 from jaxmm.typing import Batch, Collections, Metrics, Params
 from jaxmm.weights import Freeze, HFFlaxBackbone, load_backbone
-
-_LOG = logging.getLogger(__name__)
-_MIB = 2**20
 
 
 def _seed_freeze() -> Freeze:
@@ -32,7 +32,15 @@ def _seed_freeze() -> Freeze:
 
 
 def _seed_optimizer() -> AdamW:
-    return AdamW(groups=(Group(pattern="^text/", lr_scale=0.1), Group(pattern="^motion/")))
+    return AdamW(groups=(Group(pattern="^text/", lr_scale=0.1), Group(pattern="")))
+
+
+class _Towers(NamedTuple):
+    """What both towers make of a batch; `features` are what the text head projects."""
+
+    motion: Float[Array, "batch dim"]
+    text: Float[Array, "batch dim"]
+    features: Float[Array, "batch features"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,11 +58,14 @@ class DanceTextTask(Task):
             dropout; so does a backbone of which only the last tensors train.
         text_cache_mib: Most memory, in MiB, for what the frozen part of the backbone makes of the training captions.
             It is computed once and kept where it fits, and otherwise computed at every step; 0 keeps nothing.
-        temperature: Softmax temperature, > 0.
-        optimizer: By default the seed's: the text tower, its head included, learns at a tenth of the rate.
+        objective: What makes a pair's embeddings alike, and others unlike.
+        num_micro_batches: Pieces of a batch that the towers are trained on one after the other, see
+            `embed_in_micro_batches`; must divide the batch. Negatives span the batch, batch statistics a piece.
+        optimizer: By default the seed's: the text tower, its head included, learns at a tenth of the rate. What the
+            objective learns is under `objective/`, and is not decayed, as in CLIP.
 
     Raises:
-        ConfigError: If the temperature is not positive, or the towers end in different widths.
+        ConfigError: If there is no micro-batch, or the towers end in different widths.
 
     Example:
         >>> tiny = TransformerText(vocab_size=50, dim=8, num_layers=1, num_heads=2, feedforward_dim=16)
@@ -76,12 +87,13 @@ class DanceTextTask(Task):
     text_head: ProjectionHead = dataclasses.field(default_factory=ProjectionHead)
     freeze: Freeze = dataclasses.field(default_factory=_seed_freeze)
     text_cache_mib: int = 1024
-    temperature: float = 0.07
+    objective: Contrastive = dataclasses.field(default_factory=Contrastive)
+    num_micro_batches: int = 1
     optimizer: AdamW = dataclasses.field(default_factory=_seed_optimizer)
 
     def __post_init__(self) -> None:
-        if self.temperature <= 0:
-            raise ConfigError(f"task.temperature is {self.temperature}; give a value above zero")
+        if self.num_micro_batches < 1:
+            raise ConfigError(f"task.num_micro_batches is {self.num_micro_batches}; give 1 or more")
         width = getattr(self.motion, "embedding_dim", None)
         if width != self.text_head.embedding_dim:
             raise ConfigError(
@@ -99,6 +111,8 @@ class DanceTextTask(Task):
             "motion": motion["params"],
             "text": {"backbone": backbone["params"], "head": head["params"]},
         }
+        if self.objective.learnable:
+            params["objective"] = self.objective.init_params()
         return params, {"motion": {name: own for name, own in motion.items() if name != "params"}}
 
     def load_pretrained(self, params: Params) -> Params:
@@ -118,12 +132,28 @@ class DanceTextTask(Task):
         trainable = self.freeze.trainable(self.text)
         return {f"text/backbone/{path}" for path in Freeze("nothing").trainable(self.text) - trainable}
 
+    def transform(self, params: Params, horizon: Horizon) -> optax.GradientTransformation:
+        """Returns the gradient transformation, which keeps a learnt temperature in its range and does not decay it."""
+        if not self.objective.learnable:
+            return super().transform(params, horizon)
+        own = {f"objective/{name}" for name in self.objective.init_params()}
+        ranges = {f"objective/{name}": bounds for name, bounds in self.objective.ranges().items()}
+        built = self.optimizer.build(params, horizon=horizon, frozen=self.frozen(params), undecayed=own)
+        return optax.chain(built, keep_within(ranges))
+
     def check_data(self, data: MotionTextData) -> None:
-        """Refuses a tokenizer whose ids the backbone's table cannot hold.
+        """Refuses a tokenizer whose ids the backbone's table cannot hold, and batches that cannot be cut.
 
         Raises:
-            ConfigError: If the tokenizer has more ids than the table rows, or texts may be longer than positions.
+            ConfigError: If the tokenizer has more ids than the table rows, texts may be longer than positions, or
+                batches cannot be shared equally by micro-batches or chunks.
         """
+        batch_size, chunk_size = data.settings.batch_size, self.objective.chunk_size
+        for name, divisor in (("num_micro_batches", self.num_micro_batches), ("objective.chunk_size", chunk_size)):
+            if divisor is not None and batch_size % divisor:
+                raise ConfigError(
+                    f"task.{name} is {divisor}, which does not divide data.batch_size {batch_size}; change either"
+                )
         vocab_size, max_tokens = data.tokenizer.vocab_size, data.settings.max_tokens
         if max_tokens > self.text.max_tokens:
             raise ConfigError(
@@ -144,87 +174,73 @@ class DanceTextTask(Task):
     def embed_text(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch dim"]:
         """Embeds `token_ids` under `token_mask`, without dropout (D4)."""
         del collections
-        return self._embed_text(params["text"], batch, None)
+        return self._project_text(params["text"], self._text_features(params["text"]["backbone"], batch, None))
 
-    def text_features(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch *features"]:
+    def frozen_text_states(
+        self, params: Params, collections: Collections, batch: Batch
+    ) -> Float[Array, "batch *states"]:
         """Returns what the frozen part of the backbone makes of each text; pooled where all of it is frozen."""
         del collections
-        return self._frozen_features(params["text"]["backbone"], batch)
+        return self._text_features.frozen_states(params["text"]["backbone"], batch)
 
     def precompute(self, params: Params, data: MotionTextData, embed: EmbedRows) -> Callable[[Batch], Batch]:
         """Runs the frozen part of the backbone once for each caption, not at every step; losses are the same."""
-        if self.freeze.frozen_steps(self.text) == 0 or self.text_cache_mib == 0:
-            return super().precompute(params, data, embed)
+        unchanged = super().precompute(params, data, embed)
+        if self._text_features.num_frozen_steps == 0 or self.text_cache_mib == 0:
+            return unchanged
         texts = list(data.training_texts())
-        shape = jax.eval_shape(self.text_features, params, {}, texts[0])
-        mib = -(-len(texts) * shape.size * shape.dtype.itemsize // _MIB)
-        if mib > self.text_cache_mib:
-            _LOG.info(
-                "frozen text features are computed at every step: to keep them takes %d MiB, task.text_cache_mib is %d",
-                *(mib, self.text_cache_mib),
-            )
-            return super().precompute(params, data, embed)
-        features: dict[bytes, np.ndarray] = {}
-        for batch, rows in zip(texts, embed(self.text_features, texts), strict=True):
-            features.update(zip(map(bytes, batch["token_ids"]), rows, strict=True))
+        put_in = keep_frozen_states(self.frozen_text_states, params, texts, embed, limit_mib=self.text_cache_mib)
+        return put_in or unchanged
 
-        def look_up(batch: Batch) -> Batch:
-            found = np.stack([features[bytes(row)] for row in batch["token_ids"]])
-            rest = {name: rows for name, rows in batch.items() if name != "token_ids"}
-            return {**rest, "text_features": found}
+    @property
+    def _text_features(self) -> TextFeatures:
+        return TextFeatures(backbone=self.text, freeze=self.freeze, pooling=self.pooling)
 
-        return look_up
-
-    def _frozen_features(self, backbone: Params, batch: Batch) -> Float[Array, "batch *features"]:
-        if "text_features" in batch:
-            return batch["text_features"]
-        variables, token_ids, token_mask = {"params": backbone}, batch["token_ids"], batch["token_mask"]
-        steps = self.freeze.frozen_steps(self.text)
-        if steps == self.text.num_steps or isinstance(self.text, HFFlaxBackbone):
-            hidden = self.text.apply(variables, token_ids, token_mask, deterministic=True)
-            return pool(cast(Array, hidden), token_mask, self.pooling)
-        hidden = cast(Array, self.text.apply(variables, token_ids, token_mask, num_steps=steps, method="prefix"))
-        only_first = self.pooling == "first" and steps >= self.text.num_mixing_steps
-        return hidden[:, :1] if only_first else hidden
-
-    def _text_features(self, params: Params, batch: Batch, key: PRNGKeyArray | None) -> Float[Array, "batch features"]:
-        variables, mask = {"params": params["backbone"]}, batch["token_mask"]
-        steps = self.freeze.frozen_steps(self.text)
-        deterministic, rngs = key is None, None if key is None else {"dropout": key}
-        if steps == 0:
-            hidden = self.text.apply(variables, batch["token_ids"], mask, deterministic=deterministic, rngs=rngs)
-            return pool(cast(Array, hidden), mask, self.pooling)
-        features = self._frozen_features(params["backbone"], batch)
-        if steps == self.text.num_steps or isinstance(self.text, HFFlaxBackbone):
-            return features
-        hidden = self.text.apply(
-            variables, features, mask, num_steps=steps, deterministic=deterministic, rngs=rngs, method="suffix"
-        )
-        return pool(cast(Array, hidden), mask[:, : features.shape[1]], self.pooling)
-
-    def _embed_text(self, params: Params, batch: Batch, key: PRNGKeyArray | None) -> Float[Array, "batch dim"]:
-        features = self._text_features(params, batch, key)
+    def _project_text(self, params: Params, features: Float[Array, "batch features"]) -> Float[Array, "batch dim"]:
         return cast(Array, self.text_head.apply({"params": params["head"]}, features))
+
+    def _train_towers(
+        self, params: Params, collections: Collections, batch: Batch, key: PRNGKeyArray
+    ) -> tuple[_Towers, Collections]:
+        motion_key, text_key = jax.random.split(key)
+        motion, changed = self.motion.apply(
+            {"params": params["motion"], **collections["motion"]},
+            batch["motion"],
+            batch["motion_mask"] & batch["example_mask"][:, None],
+            deterministic=False,
+            mutable=list(collections["motion"]),
+            rngs={"dropout": motion_key},
+        )
+        drops = self.freeze.kind in ("nothing", "first_layers")
+        features = self._text_features(params["text"]["backbone"], batch, text_key if drops else None)
+        text = self._project_text(params["text"], features)
+        return _Towers(cast(Array, motion), text, features), {**collections, "motion": changed}
+
+    def _positives(self, batch: Batch, features: Float[Array, "batch features"]) -> Bool[Array, "batch batch"] | None:
+        compares = self.objective.compares
+        if compares == "same_caption":
+            return same_texts(batch["token_ids"], batch["token_mask"])
+        return similar_rows(features, self.objective.similarity_threshold) if compares == "similar_caption" else None
 
     def loss(
         self, params: Params, collections: Collections, batch: Batch, key: PRNGKeyArray, *, train: bool
     ) -> tuple[Float[Array, "batch"], tuple[Collections, Metrics]]:
-        """Returns the symmetric InfoNCE of each pair over the global batch (D8)."""
+        """Returns the objective of each pair over the global batch (D8), and what the objective has learnt."""
         if train:
-            motion_key, text_key = jax.random.split(key)
-            motion, changed = self.motion.apply(
-                {"params": params["motion"], **collections["motion"]},
-                batch["motion"],
-                batch["motion_mask"] & batch["example_mask"][:, None],
-                deterministic=False,
-                mutable=list(collections["motion"]),
-                rngs={"dropout": motion_key},
+            towers, collections = embed_in_micro_batches(
+                self._train_towers, params, collections, batch, key, num_micro_batches=self.num_micro_batches
             )
-            collections = {**collections, "motion": changed}
-            drops = self.freeze.kind in ("nothing", "first_layers")
-            text = self._embed_text(params["text"], batch, text_key if drops else None)
         else:
+            features = self._text_features(params["text"]["backbone"], batch, None)
             motion = self.embed_motion(params, collections, batch)
-            text = self.embed_text(params, collections, batch)
-        losses = symmetric_infonce(motion, text, temperature=self.temperature, example_mask=batch["example_mask"])
-        return losses, (collections, {})
+            towers = _Towers(motion, self._project_text(params["text"], features), features)
+        compared = {name: batch[name] for name in ("example_mask", "token_ids", "token_mask") if name in batch}
+        towers, compared = parallel.all_rows((towers, compared))
+        losses, metrics = self.objective.losses(
+            params.get("objective", {}),
+            towers.motion,
+            towers.text,
+            example_mask=compared["example_mask"],
+            positives=self._positives(compared, towers.features),
+        )
+        return parallel.own_rows(losses), (collections, metrics)

@@ -1,19 +1,21 @@
 """The training loop: steps, logging, evaluation and saving, in that order, from any step to the end."""
 
 import dataclasses
+import logging
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import jax
-from jax.sharding import Mesh
 
-from jaxmm.errors import ConfigError
+from jaxmm.errors import ConfigError, Interrupted, TrainingError
+from jaxmm.numerics import Numerics
 from jaxmm.state import TrainState
-from jaxmm.tasks.base import Task
-from jaxmm.train.step import compile_train_step, place_batch
+from jaxmm.train.step import TrainStep
 from jaxmm.train.throttle import Throttle
-from jaxmm.typing import Batch
+from jaxmm.typing import Batch, Metrics
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,67 +58,110 @@ class Loop:
             )
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """What the loop asks of the run that it trains.
+
+    Attributes:
+        evaluate: Scores a state on the validation split; None when there is none.
+        save: Saves a state with its latest scores; called with True for the last time before training ends.
+        roll_back: Returns the state that was saved last, or the first one.
+        report: Takes scalars by step.
+        stop: Tells which signal asks this process to stop; None when none does.
+    """
+
+    evaluate: Callable[[TrainState], Mapping[str, float]] | None
+    save: Callable[[TrainState, Mapping[str, float], bool], None]
+    roll_back: Callable[[], TrainState]
+    report: Callable[[int, Mapping[str, float]], None]
+    stop: Callable[[], int | None]
+
+
 def fit(
-    task: Task,
-    loop: Loop,
-    state: TrainState,
-    batches: Iterator[Batch],
-    mesh: Mesh,
-    *,
-    evaluate: Callable[[TrainState], Mapping[str, float]] | None,
-    save: Callable[[TrainState, Mapping[str, float]], None],
-    report: Callable[[int, Mapping[str, float]], None],
+    step_fn: TrainStep, loop: Loop, numerics: Numerics, state: TrainState, batches: Iterator[Batch], hooks: Hooks
 ) -> TrainState:
     """Trains from `state.step` to the end of the state's horizon.
 
     Args:
-        task: What to learn.
+        step_fn: The compiled step.
         loop: How often to do what.
+        numerics: After how many bad steps to go back, and how often.
         state: Where to start; its memory is reused.
-        batches: Batches from the state's step on.
-        mesh: Devices.
-        evaluate: Scores a state on the validation split; None when there is none.
-        save: Saves a state with its latest scores.
-        report: Takes scalars by step.
+        batches: Batches from the state's step on; after a rollback training goes on with later ones.
+        hooks: Evaluation, saving, reporting, and requests to stop.
 
     Returns:
         The state after the last step.
+
+    Raises:
+        Interrupted: If a process was asked to stop; the step that all of them had reached is saved.
+        TrainingError: If steps are bad again after `numerics.max_rollbacks` returns to one checkpoint.
     """
-    step_fn = compile_train_step(task, mesh)
-    throttle = Throttle()
-    steps_per_epoch, num_steps = state.horizon.steps_per_epoch, state.horizon.num_steps
-    clock = _Clock(report, every=loop.log_every, start=int(state.step))
-    scores: Mapping[str, float] = {}
-    for step in range(int(state.step) + 1, num_steps + 1):
-        state, metrics = step_fn(state, place_batch(next(batches), mesh))
-        finished = throttle.add((step, metrics))
-        if finished is not None:
-            clock.tick(*finished)
-        epoch, within = divmod(step, steps_per_epoch)
-        ends = step == num_steps
-        if within and not ends:
+    horizon, throttle = state.horizon, Throttle()
+    step, num_rollbacks, scores = int(state.step), 0, {}
+    monitor = _Monitor(hooks.report, every=loop.log_every, start=step)
+    while step < horizon.num_steps:
+        state, metrics, alarms = step_fn(state, next(batches), hooks.stop() is not None)
+        step += 1
+        monitor.see(throttle.add((step, metrics, alarms)))
+        epoch, within = divmod(step, horizon.steps_per_epoch)
+        ends = step == horizon.num_steps
+        if within and not ends and not monitor.alarmed(numerics):
             continue
-        if evaluate is not None and loop.evaluate_every and (epoch % loop.evaluate_every == 0 or ends):
-            clock.flush(throttle)
-            scores = evaluate(state)
-            report(step, scores)
-            clock.skip(step)
-        if epoch % loop.save_every == 0 or ends:
-            clock.flush(throttle)
-            save(state, scores)
-            clock.skip(step)
-    clock.flush(throttle)
+        for finished in throttle.drain():
+            monitor.see(finished)
+        if monitor.bad_in_row >= numerics.rollback_after:
+            num_rollbacks += 1
+            _check_hope(step, num_rollbacks, numerics)
+            state = hooks.roll_back()
+            _LOG.warning("%d bad steps in a row at step %d; back to step %d", monitor.bad_in_row, step, state.step)
+            hooks.report(step, {"alert/rollback": float(num_rollbacks)})
+            step = int(state.step)
+            monitor.restart(step)
+            continue
+        due, last = ends or within == 0, ends or monitor.stop
+        if hooks.evaluate is not None and loop.evaluate_every and due and (ends or epoch % loop.evaluate_every == 0):
+            scores = hooks.evaluate(state)
+            hooks.report(step, scores)
+        if last or epoch % loop.save_every == 0:
+            hooks.save(state, scores if due else {}, last)
+            num_rollbacks = 0
+        if monitor.stop:
+            raise Interrupted(hooks.stop() or signal.SIGTERM, saved_step=step)
+        monitor.restart(step)
     return state
 
 
-class _Clock:
-    """Reports training scalars with the rate of steps, leaving out the time of evaluation and saving."""
+def _check_hope(step: int, num_rollbacks: int, numerics: Numerics) -> None:
+    if num_rollbacks > numerics.max_rollbacks:
+        raise TrainingError(
+            f"step {step}: {numerics.rollback_after} bad steps in a row (loss or gradient not finite, or a spike) "
+            f"after {numerics.max_rollbacks} returns to the last checkpoint; look at the data with jaxmm data check, "
+            "or lower task.optimizer.lr; the checkpoint is kept"
+        )
+
+
+class _Monitor:
+    """Watches finished steps: reports scalars with the rate of steps, and remembers alarms.
+
+    The rate leaves out the time of evaluation and saving.
+
+    Attributes:
+        stop: Whether a process was asked to stop.
+        bad_in_row: Most bad steps in a row since the last restart.
+    """
 
     def __init__(self, report: Callable[[int, Mapping[str, float]], None], *, every: int, start: int) -> None:
         self._report, self._every = report, every
-        self._since, self._last = time.perf_counter(), start
+        self.stop = False
+        self.restart(start)
 
-    def tick(self, step: int, metrics: Mapping[str, Any]) -> None:
+    def see(self, finished: tuple[int, Metrics, Metrics] | None) -> None:
+        if finished is None:
+            return
+        step, metrics, alarms = finished
+        self.stop |= bool(alarms["stop"])
+        self.bad_in_row = max(self.bad_in_row, int(alarms["bad_in_row"]))
         if step % self._every:
             return
         now = time.perf_counter()
@@ -125,9 +170,8 @@ class _Clock:
         self._report(step, {**values, "train/steps_per_second": rate})
         self._since, self._last = now, step
 
-    def flush(self, throttle: Throttle) -> None:
-        for finished in throttle.drain():
-            self.tick(*finished)
+    def alarmed(self, numerics: Numerics) -> bool:
+        return self.stop or self.bad_in_row >= numerics.rollback_after
 
-    def skip(self, step: int) -> None:
-        self._since, self._last = time.perf_counter(), step
+    def restart(self, step: int) -> None:
+        self._since, self._last, self.bad_in_row = time.perf_counter(), step, 0

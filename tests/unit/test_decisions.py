@@ -24,11 +24,12 @@ from jaxmm.encoders.heads import ProjectionHead
 from jaxmm.encoders.pose import PoseConvGru
 from jaxmm.encoders.text import TransformerText
 from jaxmm.errors import CheckpointError, ConfigError, DataError
-from jaxmm.evaluate.retrieval import retrieval_metrics, top_k
+from jaxmm.evaluate.retrieval import retrieval_metrics
 from jaxmm.experiment import Experiment, write_experiment
 from jaxmm.index import Index
 from jaxmm.objectives.contrastive import symmetric_infonce
 from jaxmm.optim import Horizon
+from jaxmm.search import top_k
 from jaxmm.tasks import dance_text
 from jaxmm.tasks.dance_text import DanceTextTask
 from jaxmm.train.loop import Loop
@@ -323,6 +324,30 @@ def test_d10_split_frame_rate_centring_and_scale_are_saved_with_a_run(run, exper
         other = dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, **change))
         with pytest.raises(ConfigError, match=rf"holds a run of another config(.|\n)*data\.{next(iter(change))}"):
             run_module.train(other, run)
+
+
+def test_d11_every_protocol_names_itself_with_intervals_and_a_sentence_model_of_ones_own(run):
+    def each_alone(texts):
+        return np.eye(len(texts))
+
+    found = run_module.evaluate(run, protocol="similar_captions", sentences=each_alone, graded=True, bootstrap=20)
+    plain = run_module.evaluate(run)
+    assert found["protocol/similar_captions"] == 1 and "protocol/all" not in found
+    for direction in ("text_to_motion", "motion_to_text"):
+        assert found[f"test/{direction}/gallery"] == 4
+        assert found[f"test/{direction}/mrr"] == plain[f"test/{direction}/mrr"]
+        assert 0 < found[f"test/{direction}/ndcg@10"] == pytest.approx(found[f"test/{direction}/ndcg"])
+        low, high = (found[f"test/{direction}/mrr/{end}"] for end in ("low", "high"))
+        assert low <= found[f"test/{direction}/mrr"] <= high
+
+
+def test_captions_are_not_compared_by_a_text_tower_from_scratch(run, call, capsys):
+    for words in (("--protocol", "similar_captions"), ("--protocol", "dissimilar"), ("--ndcg",)):
+        with pytest.raises(SystemExit):
+            call("evaluate", run, *words)
+        assert "started from scratch; name one with --sentences CHECKPOINT" in capsys.readouterr().err
+    scores = json.loads(call("evaluate", run, "--bootstrap", "20", "--json"))
+    assert scores["test/text_to_motion/recall@1/low"] <= scores["test/text_to_motion/recall@1"]
 
 
 def test_d11_results_name_gallery_size_direction_and_protocol(run, call):

@@ -5,7 +5,7 @@ from jaxmm import errors
 KINDS = ("ConfigError", "DataError", "WeightsError", "CheckpointError", "MissingExtraError")
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", [*KINDS, "DamagedError", "DiskFullError"])
 def test_every_error_of_the_package_is_caught_as_one_family(name):
     with pytest.raises(errors.JaxmmError, match="what went wrong"):
         raise getattr(errors, name)("what went wrong")

@@ -119,3 +119,25 @@ def test_a_place_that_cannot_be_written_is_refused(index, tmp_path):
     for path in (tmp_path / "file" / "gallery", tmp_path):
         with pytest.raises(DataError, match="cannot be written"):
             index.write(path)
+
+
+def test_a_read_index_is_mapped_from_its_file_and_not_loaded(index, tmp_path):
+    index.write(tmp_path / "gallery")
+    back = Index.read(tmp_path / "gallery")
+    assert all(isinstance(getattr(back, name), np.memmap) for name in ARRAYS)
+    index.write(tmp_path / "gallery")  # a new file takes the place of the mapped one
+    np.testing.assert_array_equal(back.motion, index.motion)
+    with pytest.raises(ValueError, match="read-only"):
+        back.motion[0, 0] = 2
+
+
+def test_an_index_answers_alike_by_either_search(index, tmp_path):
+    pytest.importorskip("faiss", reason="needs the extra 'faiss'")
+    index.write(tmp_path / "gallery")
+    other = dataclasses.replace(Index.read(tmp_path / "gallery"), search="faiss")
+    queries = np.array([[0.1, 0.7, 0.3, 0.0], [0.9, 0.1, 0.2, 0.0]], np.float32)
+    for ours, theirs in zip(index.find_motions(queries, k=3), other.find_motions(queries, k=3), strict=True):
+        assert [hit.name for hit in ours] == [hit.name for hit in theirs]
+        assert [hit.score for hit in ours] == pytest.approx([hit.score for hit in theirs])
+    other.write(tmp_path / "again")
+    assert Index.read(tmp_path / "again").search == "exact"

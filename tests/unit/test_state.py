@@ -12,6 +12,7 @@ def state_of(step, seed=0):
         collections={},
         opt_state=(),
         key=jax.random.key_data(jax.random.key(seed)),
+        guards={},
         horizon=Horizon(epochs=2, steps_per_epoch=3),
     )
 

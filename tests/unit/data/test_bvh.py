@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jaxmm.data import bvh_grammar
+from jaxmm.data import bvh_grammar, kinematics, lines
 from jaxmm.data.bvh import read_bvh, read_bvh_folder
 from jaxmm.data.motion import Motion, resample
 from jaxmm.errors import DataError
@@ -215,19 +215,19 @@ def test_a_huge_stated_frame_count_costs_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "value", "message"),
+    ("module", "limit", "value", "message"),
     [
-        ("MAX_BYTES", 100, "larger than"),
-        ("MAX_LINES", 10, "more than 10 lines"),
-        ("MAX_LINE_LENGTH", 20, ":5: longer than 20 characters"),
-        ("MAX_JOINTS", 2, ":13: more than 2 joints"),
-        ("MAX_POSITIONS", 5, "2 frames of 3 joints are too many"),
+        (lines, "MAX_BYTES", 100, "larger than"),
+        (lines, "MAX_LINES", 10, "more than 10 lines"),
+        (lines, "MAX_LINE_LENGTH", 20, ":5: longer than 20 characters"),
+        (bvh_grammar, "MAX_JOINTS", 2, ":13: more than 2 joints"),
+        (kinematics, "MAX_POSITIONS", 5, "2 frames of 3 joints are too many"),
     ],
 )
 def test_sizes_are_bounded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, message: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, limit: str, value: int, message: str
 ) -> None:
-    monkeypatch.setattr(bvh_grammar, limit, value)
+    monkeypatch.setattr(module, limit, value)
     with pytest.raises(DataError, match=message):
         read_text(tmp_path, ARM)
 
@@ -318,21 +318,24 @@ RUN = {"file": "run.bvh", "text": "a person runs"}
         ([WALK, {"file": "run.bvh", "texts": []}], r"captions\.jsonl:2: give either"),
         ([WALK, {"file": "run.bvh", "text": " "}], r"captions\.jsonl:2: a caption of 'run\.bvh' is empty"),
         ([WALK, {"file": "run.bvh", "text": 3}], r"captions\.jsonl:2: a caption of 'run\.bvh' is empty or not text"),
-        ([WALK, RUN | {"metres_per_unit": "cm"}], r"captions\.jsonl:2: the unit of 'run\.bvh' is not known"),
-        ([WALK, RUN | {"metres_per_unit": 10**400}], r"captions\.jsonl:2: the unit of 'run\.bvh' is not known"),
+        ([WALK, RUN | {"metres_per_unit": "cm"}], r"captions\.jsonl:2: 'run\.bvh' has metres_per_unit 'cm'; give"),
+        (
+            [WALK, RUN | {"metres_per_unit": 10**400}],
+            r"captions\.jsonl:2: 'run\.bvh' has metres_per_unit an enormous",
+        ),
         ([""], r"captions\.jsonl: no rows"),
     ],
 )
 def test_captions_and_files_must_correspond(tmp_path: Path, rows: list[object], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        read_bvh_folder(write_folder(tmp_path, rows), metres_per_unit=0.01)
+        list(read_bvh_folder(write_folder(tmp_path, rows), metres_per_unit=0.01))
 
 
 def test_a_folder_needs_its_unit_and_its_captions(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"captions\.jsonl: cannot be read"):
         read_bvh_folder(tmp_path)
-    with pytest.raises(DataError, match=r"captions\.jsonl:1: the unit of 'walk\.bvh' is not known"):
-        read_bvh_folder(write_folder(tmp_path, [WALK, RUN]))
+    with pytest.raises(DataError, match=r"captions\.jsonl:1: 'walk\.bvh' has metres_per_unit None; give the length"):
+        list(read_bvh_folder(write_folder(tmp_path, [WALK, RUN])))
 
 
 BANDAI_JOINTS = {"Hips": "Hips", "Spine": "Spine", "Chest": "Spine1", "Neck": "Neck", "Head": "Head"} | {

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from jaxmm.encoders.dropout import Dropout
 from jaxmm.encoders.text import TransformerText, pool
-from jaxmm.encoders.text_layers import TextAttention
+from jaxmm.encoders.transformer import SelfAttention
 from jaxmm.errors import ConfigError, DataError
 
 TOKENS, PADDING = 6, 3
@@ -102,7 +103,7 @@ def test_dropout_stands_where_the_family_has_it(module, expected):
     seen = []
 
     def record(call, args, kwargs, context):
-        if isinstance(context.module, nn.Dropout):
+        if isinstance(context.module, Dropout):
             seen.append(("/".join(context.module.path[:-1]), context.module.rate))
         return call(*args, **kwargs)
 
@@ -156,7 +157,7 @@ def test_width_that_heads_do_not_divide_is_refused():
 
 
 def test_attention_of_equal_keys_averages_the_valid_values():
-    attention = TextAttention(num_heads=1, dropout_rate=0.0)
+    attention = SelfAttention(num_heads=1, dropout_rate=0.0)
     eye, zero = {"kernel": jnp.eye(2), "bias": jnp.zeros(2)}, {"kernel": jnp.zeros((2, 2)), "bias": jnp.zeros(2)}
     hidden = jnp.array([[[1.0, 0.0], [3.0, 2.0], [100.0, 100.0]]])
     params = {"query": zero, "key": eye, "value": eye, "out": eye}

@@ -6,8 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from jaxmm.errors import DataError
-from jaxmm.evaluate.retrieval import RECALL_AT, FirstHits, evaluate_retrieval, retrieval_metrics, top_k
+from jaxmm.errors import ConfigError, DataError
+from jaxmm.evaluate.graded import ndcg
+from jaxmm.evaluate.protocols import dissimilar_subset, galleries
+from jaxmm.evaluate.ranks import RECALL_AT, FirstHits
+from jaxmm.evaluate.retrieval import evaluate_retrieval, retrieval_metrics
 
 ITEMS = 5
 # Few distinct scores, so that ties are the rule.
@@ -155,19 +158,94 @@ def test_small_batches_need_32_motions():
         evaluate_retrieval(np.eye(2), np.eye(2), np.eye(2, dtype=bool), protocol="small_batches")
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    scores=arrays.arrays(np.int8, (2, ITEMS), elements=st.integers(-2, 2)).map(lambda x: x.astype(np.float64)),
-    k=st.integers(1, 7),
-)
-def test_the_best_come_first_and_ties_go_to_the_lower_index(scores, k):
-    places, values = top_k(scores, k)
-    for row in range(2):
-        expected = sorted(range(ITEMS), key=lambda item: (-scores[row, item], item))[:k]
-        assert places[row].tolist() == expected
-        assert values[row].tolist() == scores[row, expected].tolist()
+def similar_split():
+    """130 motions, one caption each and one with two; meanings come in near-equal pairs."""
+    rng = np.random.default_rng(3)
+    relevant = np.eye(130, 131, dtype=bool)
+    relevant[7, 130] = True
+    meanings = unit(rng, 66, 6)
+    sentences = meanings[np.arange(131) // 2] + 0.05 * rng.normal(size=(131, 6))
+    sentences /= np.linalg.norm(sentences, axis=1, keepdims=True)
+    return unit(rng, 130, 5), unit(rng, 131, 5), relevant, sentences
 
 
-def test_an_empty_gallery_answers_nothing():
-    with pytest.raises(DataError, match="the gallery is empty; there is nothing to retrieve"):
-        top_k(np.zeros((1, 0)), 3)
+def naive_ranks(scores, right):
+    """Rank of the first right item of each query, counted; no scores are equal."""
+    return np.array([1 + sum(row > max(row[own])) for row, own in zip(scores, right, strict=True)])
+
+
+def test_similar_captions_answer_for_each_other():
+    motion, text, relevant, sentences = similar_split()
+    right = np.zeros_like(relevant)
+    for place in range(130):
+        for caption in range(131):
+            near = [(1 + sentences[own] @ sentences[caption]) / 2 for own in np.flatnonzero(relevant[place])]
+            right[place, caption] = max(near) >= 0.95
+    assert right.sum() > 1.5 * relevant.sum()
+    ours = evaluate_retrieval(motion, text, relevant, protocol="similar_captions", sentences=sentences)
+    for direction, ranks in (
+        ("motion_to_text", naive_ranks(motion @ text.T, right)),
+        ("text_to_motion", naive_ranks(text @ motion.T, right.T)),
+    ):
+        assert ours[f"{direction}/recall@5"] == pytest.approx((ranks <= 5).mean())
+        assert ours[f"{direction}/median_rank"] == np.median(ranks)
+        assert ours[f"{direction}/mrr"] == pytest.approx((1 / ranks).mean())
+    assert (ours["text_to_motion/queries"], ours["text_to_motion/gallery"]) == (131.0, 130.0)
+
+
+def test_similar_captions_of_unlike_meanings_are_the_protocol_all():
+    motion, text, relevant, _ = similar_split()
+    alone = np.eye(131)
+    assert evaluate_retrieval(
+        motion, text, relevant, protocol="similar_captions", sentences=alone
+    ) == evaluate_retrieval(motion, text, relevant)
+
+
+def test_the_dissimilar_hundred_are_searched_with_their_own_captions():
+    motion, text, relevant, sentences = similar_split()
+    ours = evaluate_retrieval(motion, text, relevant, protocol="dissimilar", sentences=sentences)
+    near = np.stack([(sentences[own] @ sentences.T).max(axis=0) for own in relevant])
+    between = np.stack([near[:, own].max(axis=1) for own in relevant], axis=1)
+    rows = dissimilar_subset(between, 100)
+    columns = np.flatnonzero(relevant[rows].any(axis=0))
+    ranks = naive_ranks((motion @ text.T)[np.ix_(rows, columns)], relevant[np.ix_(rows, columns)])
+    assert ours["motion_to_text/mean_rank"] == pytest.approx(ranks.mean())
+    assert (ours["text_to_motion/gallery"], ours["motion_to_text/queries"]) == (100.0, 100.0)
+    assert ours["motion_to_text/gallery"] == len(columns)
+
+
+@pytest.mark.parametrize("protocol", ["all", "small_batches"])
+def test_ndcg_takes_the_similarity_of_captions_as_gain(protocol):
+    motion, text, relevant, sentences = similar_split()
+    ours = evaluate_retrieval(motion, text, relevant, protocol=protocol, sentences=sentences, graded=True)
+    gains = np.stack([(sentences[own] @ sentences.T).max(axis=0) for own in relevant]).clip(0, 1)
+    gains[relevant] = 1
+    parts = []
+    for rows in galleries(protocol, relevant, None):
+        cells = np.ix_(rows, np.flatnonzero(relevant[rows].any(axis=0)))
+        parts.append(ndcg((motion @ text.T)[cells], gains[cells], k=10).mean())
+    assert ours["motion_to_text/ndcg@10"] == pytest.approx(np.mean(parts), abs=1e-6)
+    assert ours["text_to_motion/ndcg"] > ours["text_to_motion/ndcg@10"] > 0
+
+
+@pytest.mark.parametrize("protocol", ["all", "similar_captions", "dissimilar", "small_batches"])
+def test_every_protocol_takes_intervals_that_hold_the_estimate(protocol):
+    motion, text, relevant, sentences = similar_split()
+    ours = evaluate_retrieval(motion, text, relevant, protocol=protocol, sentences=sentences, num_resamples=100)
+    plain = evaluate_retrieval(motion, text, relevant, protocol=protocol, sentences=sentences)
+    assert plain.items() <= ours.items()
+    for name in plain:
+        if not name.endswith(("queries", "gallery")):
+            assert ours[f"{name}/low"] <= ours[name] <= ours[f"{name}/high"]
+    assert len(ours) == 2 * (8 * 3 + 2)
+    assert ours["text_to_motion/mean_rank/low"] < ours["text_to_motion/mean_rank/high"]
+
+
+def test_captions_are_not_compared_without_sentence_embeddings():
+    motion, text, relevant, _ = similar_split()
+    with pytest.raises(ConfigError, match="protocol dissimilar compares captions by meaning; give sentence embed"):
+        evaluate_retrieval(motion, text, relevant, protocol="dissimilar")
+    with pytest.raises(ConfigError, match="nDCG compares captions by meaning"):
+        evaluate_retrieval(motion, text, relevant, graded=True)
+    with pytest.raises(ConfigError, match="bootstrap is -1; give a number of draws, or 0"):
+        evaluate_retrieval(motion, text, relevant, num_resamples=-1)

@@ -1,29 +1,33 @@
 import itertools
 import json
+import signal
 
 import jax
 import numpy as np
 import pytest
 
-from jaxmm.errors import ConfigError
+from jaxmm.errors import ConfigError, Interrupted, TrainingError
+from jaxmm.numerics import Numerics
 from jaxmm.optim import Horizon
-from jaxmm.train.loop import Loop, fit
-from jaxmm.train.step import make_mesh, replicated
+from jaxmm.train.loop import Hooks, Loop, fit
+from jaxmm.train.step import Devices, compile_train_step, make_mesh, replicated
 
 STEPS_PER_EPOCH = 3
+NUMERICS = Numerics()
 
 
 class Calls:
     """Records what the loop asks for, and when."""
 
     def __init__(self):
-        self.evaluated, self.saved, self.reported = [], [], []
+        self.evaluated, self.saved, self.lasts, self.reported = [], [], [], []
 
     def evaluate(self, state):
         self.evaluated.append(int(state.step))
         return {"val/recall": int(state.step) / 10}
 
-    def save(self, state, scores):
+    def save(self, state, scores, last):
+        self.lasts.append(last)
         self.saved.append((int(state.step), dict(scores)))
 
     def report(self, step, values):
@@ -36,17 +40,26 @@ class Calls:
 @pytest.fixture
 def train(line_task, make_line_batch):
     """Runs the loop from the start, or from a state, and returns the calls and the last state."""
-    mesh = make_mesh(1)
+    mesh = make_mesh(Devices(num_devices=1))
 
-    def run(loop, *, state=None, evaluates=True):
+    def run(loop, *, state=None, evaluates=True, batches=None, numerics=NUMERICS, stop_at=None, calls=None):
         horizon = Horizon(epochs=loop.epochs, steps_per_epoch=STEPS_PER_EPOCH)
         if state is None:
             state = line_task.init(jax.random.key(0), make_line_batch(0), horizon)
         state = jax.device_put(state, replicated(mesh))
-        batches = (make_line_batch(step) for step in itertools.count(int(state.step)))
-        calls = Calls()
-        evaluate = calls.evaluate if evaluates else None
-        state = fit(line_task, loop, state, batches, mesh, evaluate=evaluate, save=calls.save, report=calls.report)
+        first, calls = jax.device_get(state), calls or Calls()
+        served = itertools.count(int(state.step))
+        batches = batches or make_line_batch
+        asked = iter(range(10**6))
+        hooks = Hooks(
+            evaluate=calls.evaluate if evaluates else None,
+            save=calls.save,
+            roll_back=lambda: jax.device_put(first, replicated(mesh)),
+            report=calls.report,
+            stop=lambda: None if stop_at is None or next(asked) < stop_at else signal.SIGUSR1,
+        )
+        step_fn = compile_train_step(line_task, state, mesh)
+        state = fit(step_fn, loop, numerics, state, map(batches, served), hooks)
         return calls, state
 
     return run
@@ -124,6 +137,74 @@ def test_a_finished_run_does_nothing_more(train):
     calls, after = train(Loop(epochs=1), state=state)
     assert int(after.step) == STEPS_PER_EPOCH
     assert (calls.evaluated, calls.saved, calls.reported) == ([], [], [])
+
+
+@pytest.mark.parametrize("stop_at", [0, 2, 3, 4, 7])
+def test_a_request_to_stop_saves_the_step_that_was_reached_and_no_step_twice(stop_at, train):
+    calls = Calls()
+    with pytest.raises(Interrupted) as stopped:
+        train(Loop(epochs=4, save_every=1, evaluate_every=2), stop_at=stop_at, calls=calls)
+    steps = [step for step, _ in calls.saved]
+    assert steps == sorted(set(steps))
+    assert stopped.value.saved_step == steps[-1]
+    assert stop_at < steps[-1] <= stop_at + 3  # the steps that were under way
+    assert stopped.value.status == 128 + signal.SIGUSR1
+    assert calls.lasts[-1]
+    assert calls.evaluated == [step for step in (6,) if step <= steps[-1]]
+
+
+def test_a_request_in_the_last_steps_lets_the_run_end_with_its_evaluation(train):
+    calls = Calls()
+    with pytest.raises(Interrupted):
+        train(Loop(epochs=2), stop_at=5, calls=calls)
+    assert calls.saved == [(6, {"val/recall": 0.6})]
+
+
+def bad_batches(make_line_batch, bad):
+    """Batches by the number of their serving, those in `bad` not finite."""
+
+    def batch(number):
+        batch = make_line_batch(number)
+        return batch | {"y": batch["y"] * np.float32(np.nan)} if number in bad else batch
+
+    return batch
+
+
+def test_bad_steps_in_a_row_bring_the_saved_state_back_and_later_data(train, make_line_batch):
+    calls, state = train(
+        Loop(epochs=4, log_every=1),
+        batches=bad_batches(make_line_batch, range(4, 8)),
+        numerics=Numerics(rollback_after=3),
+    )
+    alerts = [(step, values) for step, values in calls.reported if "alert/rollback" in values]
+    assert [values["alert/rollback"] for _, values in alerts] == [1.0]
+    assert 7 <= alerts[0][0] <= 9  # the third bad step is the seventh; two more may be under way
+    assert int(state.step) == 12
+    assert int(state.guards["all"].skipped) <= 1
+    assert np.isfinite(float(state.params["line"]["slope"]))
+
+
+def test_fewer_bad_steps_are_only_counted(train, make_line_batch):
+    calls, state = train(
+        Loop(epochs=4, log_every=1),
+        batches=bad_batches(make_line_batch, (1, 2, 6)),
+        numerics=Numerics(rollback_after=3),
+    )
+    assert int(state.guards["all"].skipped) == 3
+    skipped = [values["train/skipped"] for _, values in calls.reported if "train/skipped" in values]
+    assert skipped == [0, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3]
+
+
+def test_training_that_stays_bad_ends_with_an_error(train, make_line_batch):
+    calls = Calls()
+    with pytest.raises(TrainingError, match=r"4 bad steps in a row .* after 2 returns to the last checkpoint; look"):
+        train(
+            Loop(epochs=9),
+            batches=bad_batches(make_line_batch, range(1, 1000)),
+            numerics=Numerics(rollback_after=4, max_rollbacks=2),
+            calls=calls,
+        )
+    assert calls.saved == []
 
 
 @pytest.mark.parametrize("name", ["epochs", "log_every", "save_every", "keep"])

@@ -1,0 +1,79 @@
+"""What a folder of recordings holds: each one ready to be read, and everything that is wrong with the list."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+
+from jaxmm.data.motion import Motion
+from jaxmm.errors import DataError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        kind: What it concerns, such as `captions` or `files`; problems are counted by it.
+        message: What is wrong, where, and what to do.
+
+    Example:
+        >>> Problem(kind="captions", message="captions.jsonl:3: not JSON").kind
+        'captions'
+    """
+
+    kind: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recording:
+    """One file, or one entry of an archive, that has not been read yet.
+
+    Attributes:
+        key: Name within its source.
+        read: Reads its motions, or raises a DataError.
+
+    Example:
+        >>> Recording(key="walk", read=tuple).read()
+        ()
+    """
+
+    key: str
+    read: Callable[[], Iterable[Motion]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inventory:
+    """The recordings of a source, listed without reading them.
+
+    Attributes:
+        recordings: In the order in which they are read.
+        problems: What is wrong with the list itself; a source with any is not read.
+        undescribed: Files that no caption names; they are left out.
+
+    Example:
+        >>> list(Inventory(problems=(Problem(kind="captions", message="captions.jsonl: no rows"),)).motions())
+        Traceback (most recent call last):
+        jaxmm.errors.DataError: captions.jsonl: no rows
+    """
+
+    recordings: tuple[Recording, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    undescribed: tuple[str, ...] = ()
+
+    def map(self, change: Callable[[Motion], Motion]) -> "Inventory":
+        """Returns the same list, each of whose motions is changed once it is read."""
+
+        def changed(recording: Recording) -> Recording:
+            return Recording(key=recording.key, read=lambda: map(change, recording.read()))
+
+        return dataclasses.replace(self, recordings=tuple(map(changed, self.recordings)))
+
+    def motions(self) -> Iterator[Motion]:
+        """Returns every motion in order; files are read as the iterator advances.
+
+        Raises:
+            DataError: With the first problem, if there is one.
+        """
+        if self.problems:
+            raise DataError(self.problems[0].message)
+        return (motion for recording in self.recordings for motion in recording.read())

@@ -1,0 +1,201 @@
+"""Whatever the bytes of a file, a reader reads it or refuses it with an error that says so."""
+
+import json
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jaxmm.data.motion import Motion, Skeleton
+from jaxmm.data.motion_text import MotionText
+from jaxmm.data.packed import open_packed, pack
+from jaxmm.data.sources import AmcFolder, BvhFolder, C3dFolder, HumanMl3dFolder, MotionFolder
+from jaxmm.data.text import CaptionTokenizer
+from jaxmm.errors import JaxmmError
+from jaxmm.experiment import Experiment, read_experiment, write_experiment
+from jaxmm.index import Index
+from jaxmm.tasks.dance_text import DanceTextTask
+from jaxmm.weights.files import read_config, read_tensors, write_checkpoint
+
+from .acclaim_files import AMC, ASF
+from .c3d_files import c3d_file
+
+JOINTS = np.random.default_rng(0).normal(size=(4, 2, 3)).astype(np.float32)
+SKELETON = Skeleton(joint_names=("Hips", "Head"), parents=(-1, 0))
+STILL = Motion(key="walk", positions=JOINTS, fps=10.0, skeleton=SKELETON, captions=("a walk",))
+BVH = (
+    "HIERARCHY\nROOT Hips\n{\n OFFSET 1 2 3\n CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation\n"
+    " JOINT Tip\n {\n  OFFSET 1 2 3\n  CHANNELS 1 Xrotation\n  End Site\n  {\n   OFFSET 0 1 0\n  }\n }\n}\n"
+    "MOTION\nFrames: 2\nFrame Time: 0.05\n0 0 0 0 0 0 0\n1 2 3 40 50 60 70\n"
+)
+TOKENS = [
+    *(b"{", b"}", b"[", b"]", b'"', b",", b":", b"#", b"\n", b"\r", b"\0", b" ", b"-", b"1e308", b"nan", b"1e999"),
+    *(b"9" * 30, b"null", b"true", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"../", b"begin", b"end", b"root"),
+    *(b"\xff\xff\xff\xff", b"\0\0\0\x80", b"[" * 3000, b'{"a":' * 3000),
+]
+
+
+def _captions(folder: Path, row: dict[str, object]) -> None:
+    (folder / "captions.jsonl").write_text(json.dumps({"text": "a walk", **row}) + "\n")
+
+
+def bvh(folder: Path) -> None:
+    (folder / "walk.bvh").write_text(BVH)
+    _captions(folder, {"file": "walk.bvh"})
+
+
+def acclaim(folder: Path) -> None:
+    (folder / "walk.amc").write_text(AMC)
+    (folder / "walk.asf").write_text(ASF)
+    _captions(folder, {"file": "walk.amc"})
+
+
+def c3d(folder: Path) -> None:
+    (folder / "walk.c3d").write_bytes(c3d_file(JOINTS, ["HIPS", "HEAD"]))
+    _captions(folder, {"file": "walk.c3d"})
+
+
+def humanml3d(folder: Path) -> None:
+    (folder / "new_joints").mkdir()
+    (folder / "texts").mkdir()
+    np.save(folder / "new_joints" / "0.npy", np.ones((50, 22, 3), np.float32))
+    (folder / "texts" / "0.txt").write_text("a walk#a/DET walk/NOUN#0.0#0.0\nturning#turn/VERB#0.0#2.1\n")
+    (folder / "train.txt").write_text("0\n")
+
+
+def arrays(folder: Path) -> None:
+    np.save(folder / "walk.npy", JOINTS)
+    (folder / "skeleton.json").write_text(json.dumps({"joint_names": ["Hips", "Head"], "parents": [-1, 0]}))
+    _captions(folder, {"key": "walk", "fps": 20})
+
+
+def archive(folder: Path) -> None:
+    names, parents = np.array(SKELETON.joint_names), np.array(SKELETON.parents)
+    joints = {"walk/joints": JOINTS, "walk/root": JOINTS[:, 0]}
+    np.savez_compressed(folder / "motions.npz", allow_pickle=False, joint_names=names, parents=parents, **joints)
+    _captions(folder, {"key": "walk", "fps": 20})
+
+
+def packed(folder: Path) -> None:
+    pack([STILL], folder / "packed", fps=10.0)
+
+
+def tokenizer(folder: Path) -> None:
+    CaptionTokenizer.of_words(["a walk"], max_tokens=8).write(folder)
+
+
+def index(folder: Path) -> None:
+    eye = np.eye(2, dtype=np.float32)
+    Index(
+        motion=eye, text=eye, relevant=eye.astype(bool), frames=JOINTS.astype(np.float16), offsets=np.array([0, 1, 4]),
+        keys=("a", "b"), captions=("c", "d"), split="test", fps=20.0, skeleton=SKELETON, digest="",
+    ).write(folder / "index.safetensors")  # fmt: skip
+
+
+def checkpoint(folder: Path) -> None:
+    write_checkpoint(folder, {"lin.weight": np.ones((2, 3), np.float32)}, {"model_type": "bert"})
+
+
+def experiment(folder: Path) -> None:
+    write_experiment(Experiment(task=DanceTextTask(), data=MotionText()), folder / "config.json")
+
+
+def _use_index(folder: Path) -> object:
+    found = Index.read(folder / "index.safetensors")
+    return [found.positions(place) for place in range(len(found.keys))]
+
+
+def _use_packed(folder: Path) -> object:
+    found = open_packed(folder / "packed")
+    return [found.motion(place) for place in range(len(found))]
+
+
+def _use_tokenizer(folder: Path) -> object:
+    return CaptionTokenizer.read(folder, max_tokens=8)(["a walk"])
+
+
+TARGETS: dict[str, tuple[Callable[[Path], None], str, Callable[[Path], object]]] = {
+    "bvh": (bvh, "walk.bvh", lambda folder: list(BvhFolder().read(folder))),
+    "amc": (acclaim, "walk.amc", lambda folder: list(AmcFolder().read(folder))),
+    "asf": (acclaim, "walk.asf", lambda folder: list(AmcFolder().read(folder))),
+    "c3d": (c3d, "walk.c3d", lambda folder: list(C3dFolder(missing="interpolate").read(folder))),
+    "texts": (humanml3d, "texts/0.txt", lambda folder: list(HumanMl3dFolder().read(folder))),
+    "splits": (humanml3d, "train.txt", lambda folder: list(HumanMl3dFolder().read(folder))),
+    "captions": (arrays, "captions.jsonl", lambda folder: list(MotionFolder().read(folder))),
+    "files": (bvh, "captions.jsonl", lambda folder: list(BvhFolder().read(folder))),
+    "skeleton": (arrays, "skeleton.json", lambda folder: list(MotionFolder().read(folder))),
+    "npy": (arrays, "walk.npy", lambda folder: list(MotionFolder().read(folder))),
+    "npz": (archive, "motions.npz", lambda folder: list(MotionFolder().read(folder))),
+    "packed meta": (packed, "packed/meta.json", _use_packed),
+    "packed frames": (packed, "packed/frames.f32", _use_packed),
+    "tokenizer": (tokenizer, "tokenizer.json", _use_tokenizer),
+    "index": (index, "index.safetensors", _use_index),
+    "weights config": (checkpoint, "config.json", read_config),
+    "weights": (checkpoint, "model.safetensors", read_tensors),
+    "experiment": (experiment, "config.json", lambda folder: read_experiment(folder / "config.json")),
+}
+
+
+@st.composite
+def damaged(draw: st.DrawFn, content: bytes) -> bytes:
+    """The bytes of a valid file with some of them changed, removed, repeated or inserted."""
+    changed = bytearray(content)
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, max(0, len(changed) - 1)))
+        match draw(st.sampled_from(["flip", "cut", "insert", "token", "end", "repeat"])):
+            case "flip" if changed:
+                changed[place] ^= 1 << draw(st.integers(0, 7))
+            case "cut":
+                del changed[place : place + draw(st.integers(1, 40))]
+            case "insert":
+                changed[place:place] = draw(st.binary(min_size=1, max_size=6))
+            case "token":
+                token = draw(st.sampled_from(TOKENS))
+                changed[place : place + draw(st.integers(0, len(token)))] = token
+            case "end":
+                del changed[place:]
+            case "repeat":
+                changed[place:place] = changed[place : place + draw(st.integers(1, 60))]
+    return bytes(changed)
+
+
+def read_damaged(name: str, max_examples: int) -> None:
+    """Reads a file with many kinds of damage."""
+    build, file, read = TARGETS[name]
+    folder = Path(tempfile.mkdtemp())
+    build(folder)
+    content = (folder / file).read_bytes()
+    read(folder)
+
+    @settings(max_examples=max_examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.binary(max_size=200) | damaged(content))
+    def attempt(found: bytes) -> None:
+        (folder / file).write_bytes(found)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                read(folder)
+            except JaxmmError as error:
+                assert len(str(error)) < 3000
+
+    try:
+        attempt()
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_damaged_bytes_are_read_or_refused(name: str) -> None:
+    read_damaged(name, 50)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("name", TARGETS)
+def test_much_damage_is_read_or_refused(name: str) -> None:
+    read_damaged(name, 2000)
