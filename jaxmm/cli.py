@@ -192,10 +192,7 @@ class Embed:
         from jaxmm.retrieve import write_embeddings
 
         index = load(self.run, checkpoint=self.checkpoint).index(self.split, root=self.root)
-        pictures: tuple[Literal["tsne", "umap"], ...] = (("tsne",) if self.tsne else ()) + (
-            ("umap",) if self.umap else ()
-        )
-        write_embeddings(self.out, index, pictures=pictures)
+        write_embeddings(self.out, index, tsne=self.tsne, umap=self.umap)
         sizes = {"motions": len(index.keys), "captions": len(index.captions), "dim": index.motion.shape[1]}
         console.show(sizes, title=f"{self.out}", as_json=self.json)
 

@@ -61,7 +61,7 @@ class SentenceEncoder:
         """
         folder = find_checkpoint(reference, revision=revision)
         backbone = read_backbone(folder)
-        tokenizer = CaptionTokenizer.read(folder, max_tokens=min(_LONGEST, backbone.max_positions))
+        tokenizer = CaptionTokenizer.read(folder, max_tokens=min(_LONGEST, backbone.max_tokens))
         return cls(backbone, load_backbone(folder, backbone), tokenizer)
 
     def __call__(self, texts: Sequence[str]) -> Float32[np.ndarray, "texts dim"]:
@@ -72,7 +72,7 @@ class SentenceEncoder:
         for start in range(0, len(filled), _BATCH):
             token_ids, token_mask = self._tokenizer(filled[start : start + _BATCH], num_tokens=num_tokens)
             batches.append({"token_ids": token_ids, "token_mask": token_mask})
-        rows = embed_rows(self._embed, batches, params=self._params, mesh=make_mesh(1))
+        rows = embed_rows(self._embed, batches, params=self._params, collections={}, mesh=make_mesh())
         return np.concatenate(list(rows))[: len(texts)]
 
     def _embed(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch dim"]:

@@ -10,8 +10,9 @@ from jaxtyping import Float32
 from jaxmm.data.motion import Skeleton, at_times
 from jaxmm.errors import ConfigError
 
-Centre: TypeAlias = Literal["none", "first_frame", "every_frame"]
-"""Where the root is moved to the origin: nowhere, in the first frame, or in each frame."""
+Centre: TypeAlias = Literal["none", "first_frame", "every_frame", "root_relative"]
+"""Where the root is moved to the origin: nowhere, in the first frame, in each frame, or, "root_relative", in the
+first frame for the root's own path and in each frame for the other joints."""
 
 _SIDE = re.compile(r"\b(left|right)(?=\b|ward|-)", re.IGNORECASE)
 _OPPOSITE = {"left": "right", "right": "left"}
@@ -162,13 +163,21 @@ def centre(positions: Float32[np.ndarray, "time joints 3"], how: Centre) -> Floa
 
     Args:
         positions: World positions.
-        how: "first_frame" keeps the path relative to its start, "every_frame" removes it, "none" does nothing.
+        how: "first_frame" keeps the path relative to its start, "every_frame" removes it, "root_relative" keeps it in
+            the root joint alone and gives the others relative to the root, "none" does nothing.
 
     Example:
-        >>> path = np.array([[[1, 1, 1]], [[3, 1, 1]]], np.float32)
+        >>> path = np.array([[[1, 1, 1], [1, 2, 1]], [[3, 1, 1], [3, 2, 1]]], np.float32)
         >>> centre(path, "first_frame")[1].tolist()
-        [[2.0, 0.0, 0.0]]
+        [[2.0, 0.0, 0.0], [2.0, 1.0, 0.0]]
+        >>> centre(path, "root_relative")[1].tolist()
+        [[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
     """
     if how == "none":
         return positions
-    return positions - (positions[:1, :1] if how == "first_frame" else positions[:, :1])
+    if how == "first_frame":
+        return positions - positions[:1, :1]
+    about_root = positions - positions[:, :1]
+    if how == "root_relative":
+        about_root[:, 0] = positions[:, 0] - positions[:1, 0]
+    return about_root

@@ -1,6 +1,5 @@
 """Layers of BERT-family text encoders: embeddings, and a transformer layer in three steps."""
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
@@ -33,6 +32,7 @@ class TokenEmbeddings(nn.Module):
         dropout_rate: Dropout of the normalised sum.
 
     Example:
+        >>> import jax
         >>> embeddings = TokenEmbeddings(vocab_size=50, dim=8, max_positions=4, first_position=0,
         ...                              num_token_types=2, layer_norm_epsilon=1e-12, dropout_rate=0.1)
         >>> variables = embeddings.init(jax.random.key(0), jnp.zeros((1, 3), int), deterministic=True)
@@ -87,6 +87,7 @@ class TransformerTextLayer(nn.Module):
         dropout_after_attention: Whether the attention branch is dropped.
 
     Example:
+        >>> import jax
         >>> layer = TransformerTextLayer(dim=8, num_heads=2, feedforward_dim=16, layer_norm_epsilon=1e-12,
         ...                              dropout_rate=0.1, attention_dropout_rate=0.1, dropout_after_attention=True)
         >>> variables = layer.init(jax.random.key(0), jnp.ones((1, 3, 8)), jnp.ones((1, 3), bool), deterministic=True)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Set
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -118,7 +118,7 @@ class Task:
         grad_norm = optax.tree.norm(grads)
         updates, opt_state = self.transform(state.params, state.horizon).update(grads, state.opt_state, moving)
         old = (moving, state.collections, state.opt_state)
-        new = (optax.apply_updates(moving, updates), collections, opt_state)
+        new = (cast(Params, optax.apply_updates(moving, updates)), collections, opt_state)
         (moving, collections, opt_state), guard = state.guards["all"].choose(
             self.numerics, old, new, loss=loss, grad_norm=grad_norm, watched=collections
         )

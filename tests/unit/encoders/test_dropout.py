@@ -13,7 +13,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxmm.encoders.dropout import Dropout, keep_mask
 from jaxmm.errors import ConfigError
-from jaxmm.train.step import make_mesh
+from jaxmm.train.step import Devices, make_mesh
 
 ROWS, COLUMNS = 512, 2048
 RATES = (0.1, 0.5, 0.9)
@@ -154,7 +154,7 @@ def test_the_same_elements_fall_on_one_device_and_on_eight():
     if jax.device_count() < 8:
         pytest.skip(f"needs 8 devices, real or virtual; JAX has {jax.device_count()}")
     x = np.random.default_rng(0).normal(size=(16, 8, 24)).astype(np.float32)
-    mesh = make_mesh(8)
+    mesh = make_mesh(Devices(num_devices=8))
 
     @jax.jit
     def drop(x):

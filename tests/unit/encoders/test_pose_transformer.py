@@ -15,7 +15,7 @@ from jaxmm.data.motion_text import MotionText
 from jaxmm.encoders.pose_transformer import PosePatchVit, PoseTransformer
 from jaxmm.experiment import Experiment
 from jaxmm.inspect import parts
-from jaxmm.train.step import make_mesh
+from jaxmm.train.step import Devices, make_mesh
 
 BATCH, TIME, PADDING, JOINTS = 3, 6, 4, 5
 SMALL = {"dim": 8, "num_layers": 1, "num_heads": 2, "feedforward_dim": 12, "dropout_rate": 0.4}
@@ -136,7 +136,7 @@ def test_one_device_and_eight_agree_in_training(name):
         pytest.skip(f"needs 8 devices, real or virtual; JAX has {jax.device_count()}")
     rng = np.random.default_rng(3)
     frames, mask = rng.normal(size=(8, TIME, JOINTS, 3)).astype(np.float32), np.arange(TIME) < np.arange(1, 9)[:, None]
-    mesh = make_mesh(8)
+    mesh = make_mesh(Devices(num_devices=8))
     rows, whole = NamedSharding(mesh, PartitionSpec("data")), NamedSharding(mesh, PartitionSpec())
     one = train(name, variables(name)["params"], jnp.asarray(frames), jnp.asarray(mask))
     params, shared = jax.device_put(variables(name)["params"], whole), jax.device_put((frames, mask), rows)
