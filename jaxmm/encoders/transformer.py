@@ -104,7 +104,7 @@ class SelfAttention(nn.Module):
         value = self._dense(dim, "value")(hidden).reshape(per_head)
         scores = jnp.einsum("bqhd,bkhd->bhqk", query, key) * per_head[-1] ** -0.5
         if position_bias is not None:
-            scores = scores + position_bias
+            scores = scores + position_bias[None]
         # A bias that broadcasts, not a selection between full-size arrays: exporters keep batch and tokens dynamic.
         bias = jnp.where(token_mask, 0.0, jnp.finfo(scores.dtype).min)
         weights = jax.nn.softmax(scores + bias[:, None, None, :], axis=-1)

@@ -58,7 +58,7 @@ def test_padding_changes_no_state_of_a_valid_token(module, ids, junk, lengths):
 
 @pytest.mark.parametrize("module", [TINY_BERT, TINY_MPNET], ids=["bert", "mpnet"])
 def test_the_two_sides_of_any_cut_give_the_same_states(module):
-    ids, mask = jnp.arange(12, dtype=jnp.int32).reshape(2, 6), jnp.arange(6) < jnp.array([[6], [4]])
+    ids, mask = jnp.arange(12, dtype=jnp.int32).reshape(2, 6), jnp.arange(6)[None] < jnp.array([[6], [4]])
     variables, whole = {"params": random_params(module)}, encode(module, ids, mask)
     for steps in range(1, module.num_steps + 1):
         features = module.apply(variables, ids, mask, num_steps=steps, method="prefix")

@@ -194,8 +194,10 @@ def test_states_of_the_frozen_part_change_neither_loss_nor_gradient(task, data, 
     plain = data.sample_batch()
     shapes = jax.eval_shape(task.init_variables, jax.random.key(0), plain)
     rng = np.random.default_rng(0)
-    params, collections = jax.tree.map(lambda leaf: rng.normal(scale=0.3, size=leaf.shape).astype(leaf.dtype), shapes)
-    collections = jax.tree.map(np.abs, collections)
+    params, collections = jax.tree.map(
+        lambda leaf: jnp.asarray(rng.normal(scale=0.3, size=leaf.shape), leaf.dtype), shapes
+    )
+    collections = jax.tree.map(jnp.abs, collections)
     ready = precomputed(task, params, data)(plain)
     assert "frozen_states" in ready
 
@@ -231,7 +233,7 @@ def test_without_room_or_anything_frozen_batches_stay_as_they_are(task, data, ch
 
 
 def test_states_beyond_the_limit_are_not_kept_and_the_log_says_so(task, data, caplog):
-    wide = dataclasses.replace(task, text=task.text.clone(dim=2**15), freeze=Freeze.first_layers(1), text_cache_mib=1)
+    wide = dataclasses.replace(task, text=task.text.clone(dim=2**18), freeze=Freeze("everything"), text_cache_mib=1)
     params = jax.eval_shape(wide.init_variables, jax.random.key(0), data.sample_batch())[0]
     batch = data.sample_batch()
     with caplog.at_level("INFO", logger="jaxmm"):
@@ -243,7 +245,7 @@ def with_objective(task, state, **settings):
     """The task with another objective, and the state with its parameters."""
     task = dataclasses.replace(task, objective=Contrastive(**settings))
     params = {**state.params, "objective": task.objective.init_params()} if settings.get("learnable") else state.params
-    opt_state = jax.jit(lambda params: task.transform(params, HORIZON).init(params))(params)
+    opt_state = jax.jit(lambda params: task.transform(params, HORIZON).init(task.moving(params)))(params)
     return task, dataclasses.replace(state, params=params, opt_state=opt_state)
 
 
