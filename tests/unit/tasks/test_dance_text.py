@@ -176,17 +176,8 @@ def precomputed(task, params, data):
     return task.precompute(params, data, functools.partial(embed_rows, params=params, collections={}, mesh=make_mesh()))
 
 
-@pytest.mark.parametrize("pooling", ["first", "mean"])
 @pytest.mark.parametrize(
-    "freeze",
-    [
-        Freeze.last_tensors(4),
-        Freeze.last_tensors(6),
-        Freeze.last_tensors(9),
-        Freeze.first_layers(1),
-        Freeze("everything"),
-    ],
-    ids=lambda freeze: f"{freeze.kind}-{freeze.count}",
+    ("freeze", "pooling"), [(Freeze.last_tensors(4), "first"), (Freeze.first_layers(1), "mean")], ids=["last", "first"]
 )
 def test_states_of_the_frozen_part_change_neither_loss_nor_gradient(task, data, freeze, pooling):
     text = task.text.clone(num_layers=2, dropout_rate=0.2)
