@@ -93,6 +93,7 @@ class Model:
         >>> import tempfile
         >>> from jaxmm import DanceTextTask, Freeze, HashSplit, MotionFolder, Skeleton, TransformerText
         >>> from jaxmm.data.folder import write_motion_folder
+        >>> import jax
         >>> folder = Path(tempfile.mkdtemp())
         >>> still = Motion(key="still", positions=np.zeros((4, 1, 3), np.float32), fps=20.0,
         ...                skeleton=Skeleton(joint_names=("Hips",), parents=(-1,)), captions=("a person stands",))

@@ -111,10 +111,11 @@ def keep_frozen_states(
     Example:
         >>> texts = [{"token_ids": np.array([[2, 7], [2, 9]], np.int32)}]
         >>> def compute(params, collections, batch):
-        ...     return batch["token_ids"].sum(axis=1) * params
-        >>> put_in = keep_frozen_states(
-        ...     compute, np.float32(2), texts, lambda compute, texts: (compute(2.0, {}, text) for text in texts),
-        ...     limit_mib=1)
+        ...     return params["scale"] * batch["token_ids"].sum(axis=1)
+        >>> params = {"scale": jax.numpy.float32(2)}
+        >>> def embed(compute, batches):
+        ...     return (np.asarray(compute(params, {}, batch)) for batch in batches)
+        >>> put_in = keep_frozen_states(compute, params, texts, embed, limit_mib=1)
         >>> put_in({"token_ids": np.array([[2, 9], [2, 9]], np.int32)})["frozen_states"].tolist()
         [22.0, 22.0]
     """

@@ -30,11 +30,10 @@ class Saver:
         >>> import jax.numpy as jnp
         >>> from jaxmm.optim import Horizon
         >>> state = TrainState(step=jnp.int32(7), params={"w": jnp.ones(2)}, collections={}, opt_state=(),
-        ...                    key=jnp.zeros(2, jnp.uint32), horizon=Horizon())
+        ...                    key=jnp.zeros(2, jnp.uint32), guards={}, horizon=Horizon())
         >>> with Checkpoints(Path(tempfile.mkdtemp())) as checkpoints:
         ...     saver = Saver(checkpoints, iter(grain.MapDataset.range(9).to_iter_dataset()), alert=print)
-        ...     saver(state, {})
-        ...     saver.finish(state)
+        ...     saver(state, {}, last=True)
         ...     checkpoints.steps()
         [7]
     """

@@ -25,6 +25,7 @@ def state_at(step: int, *, width: int = 2000) -> TrainState:
         collections={"motion": {"mean": array(3)}},
         opt_state=({"mu": array(width)}, jnp.int32(step)),
         key=jnp.array([0, step], jnp.uint32),
+        guards={},
         horizon=Horizon(),
     )
 

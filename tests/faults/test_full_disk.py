@@ -68,12 +68,11 @@ def test_the_run_survives_and_the_next_save_works(room, rig, small_disk, caplog)
         assert [entry.name for entry in (run / "checkpoints").iterdir()] == ["1"]
         assert "checkpoints/2: the disk is full" in caplog.text
         with pytest.raises(CheckpointError, match=r"trained to step 3, but not saved, .* step 1 is the newest"):
-            saver.finish(rig.state_at(3, width=WIDTH))
+            saver(rig.state_at(3, width=WIDTH), {}, last=True)
         rig.assert_resumes(checkpoints, 1, width=WIDTH)
         ballast.unlink()
         next(batches)
-        saver(rig.state_at(4, width=WIDTH), {})
-        saver.finish(rig.state_at(4, width=WIDTH))
+        saver(rig.state_at(4, width=WIDTH), {}, last=True)
         writer.write(4, {"train/loss": 1.0})
         assert checkpoints.steps() == [4]
         rig.assert_resumes(checkpoints, 4, width=WIDTH)
@@ -83,6 +82,7 @@ def test_the_run_survives_and_the_next_save_works(room, rig, small_disk, caplog)
         {"step": 2, "train/loss": 1.0},
         {"step": 3, ALERT: 2.0},
         {"step": 3, "train/loss": 1.0},
+        {"step": 3, ALERT: 3.0},
         {"step": 4, "train/loss": 1.0},
     ]
 
@@ -98,7 +98,6 @@ def test_room_that_is_made_at_the_end_saves_the_end(rig, small_disk):
     with Checkpoints(run) as checkpoints:
         saver = Saver(checkpoints, rig.at_step(2), alert=make_room, waits=(0.0, 0.0, 0.0))
         ballast = fill(small_disk, but=50_000)
-        saver(rig.state_at(2, width=WIDTH), {})
-        saver.finish(rig.state_at(2, width=WIDTH))
+        saver(rig.state_at(2, width=WIDTH), {}, last=True)
         assert checkpoints.steps() == [2]
     assert alerts == [(2, {ALERT: 1.0}), (2, {ALERT: 2.0})]

@@ -26,6 +26,7 @@ STATE = TrainState(
     collections={},
     opt_state=(),
     key=jnp.zeros(2, jnp.uint32),
+    guards={},
     horizon=Horizon(),
 )
 

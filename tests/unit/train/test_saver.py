@@ -28,7 +28,7 @@ class Disk(Checkpoints):
 
 def state_at(step):
     return TrainState(
-        step=jnp.int32(step), params={}, collections={}, opt_state=(), key=jnp.zeros(2), horizon=Horizon()
+        step=jnp.int32(step), params={}, collections={}, opt_state=(), key=jnp.zeros(2), guards={}, horizon=Horizon()
     )
 
 
@@ -43,7 +43,6 @@ def test_a_full_disk_is_counted_and_the_next_save_works(caplog):
     saver, alerts = make_saver(disk)
     for step in (1, 2, 3):
         saver(state_at(step), {"val/recall": float(step)})
-    saver.finish(state_at(3))
     assert disk.saved == [(3, {"val/recall": 3.0})]
     assert alerts == [(1, {ALERT: 1.0}), (2, {ALERT: 2.0})]
     assert "checkpoints/2: the disk is full; training goes on from step 2; make room" in caplog.text
@@ -52,8 +51,7 @@ def test_a_full_disk_is_counted_and_the_next_save_works(caplog):
 def test_the_end_is_tried_again_with_its_scores():
     disk = Disk(full_for=2)
     saver, alerts = make_saver(disk)
-    saver(state_at(9), {"val/recall": 0.5})
-    saver.finish(state_at(9))
+    saver(state_at(9), {"val/recall": 0.5}, last=True)
     assert disk.saved == [(9, {"val/recall": 0.5})]
     assert len(alerts) == 2
 
@@ -65,7 +63,6 @@ def test_an_end_that_cannot_be_saved_is_an_error_that_says_what_is_kept(saved, k
     for step in saved:
         saver(state_at(step), {})
     disk.full_for = 99
-    saver(state_at(9), {})
     with pytest.raises(CheckpointError, match=rf"trained to step 9, but not saved.*{kept}.*run the same command again"):
-        saver.finish(state_at(9))
+        saver(state_at(9), {}, last=True)
     assert disk.steps() == list(saved)
