@@ -79,14 +79,14 @@ class Freeze:
         """
         if self.kind == "everything":
             return frozenset()
-        paths = parameter_paths(module)
         if self.kind == "nothing":
-            return frozenset(paths)
+            return frozenset(parameter_paths(module))
         if isinstance(module, HFFlaxBackbone):
             raise ConfigError(
                 f"freeze: '{self.kind}' needs a TransformerText, whose layers and tensors have a known order; "
                 "with an HFFlaxBackbone use 'nothing' or 'everything'"
             )
+        paths = parameter_paths(module)
         if self.kind == "last_tensors":
             self._check(len(paths), "tensors")
             return frozenset(paths[-self.count :])
