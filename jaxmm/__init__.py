@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from jaxmm.tasks.dance_text import DanceTextTask as DanceTextTask
     from jaxmm.train.loop import Loop as Loop
     from jaxmm.weights import Freeze as Freeze
+    from jaxmm.weights import HFFlaxBackbone as HFFlaxBackbone
 
 _HOMES = {
     # Describing an experiment
@@ -65,6 +66,7 @@ _HOMES = {
     "PoseTransformer": "jaxmm.encoders.pose_transformer",
     "PosePatchVit": "jaxmm.encoders.pose_transformer",
     "TransformerText": "jaxmm.encoders.text",
+    "HFFlaxBackbone": "jaxmm.weights",
     "ProjectionHead": "jaxmm.encoders.heads",
     "symmetric_infonce": "jaxmm.objectives.contrastive",
     # Using a trained run; training and evaluating one are `jaxmm.run.train` and `jaxmm.run.evaluate`

@@ -61,7 +61,7 @@ class SentenceEncoder:
         """
         folder = find_checkpoint(reference, revision=revision)
         backbone = read_backbone(folder)
-        tokenizer = CaptionTokenizer.read(folder, max_tokens=min(_LONGEST, backbone.max_positions))
+        tokenizer = CaptionTokenizer.read(folder, max_tokens=min(_LONGEST, backbone.max_tokens))
         return cls(backbone, load_backbone(folder, backbone), tokenizer)
 
     def __call__(self, texts: Sequence[str]) -> Float32[np.ndarray, "texts dim"]:

@@ -68,14 +68,14 @@ def uniform_bias(fan_in: int) -> nn.initializers.Initializer:
     return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -bound, bound)
 
 
-def layer_norm(epsilon: float, *, name: str) -> nn.LayerNorm:
+def layer_norm(epsilon: float, *, name: str | None = None) -> nn.LayerNorm:
     """Returns a layer normalisation that computes the variance as torch does.
 
     The fast variance, mean(x^2) - mean(x)^2, cancels where the mean is large and misses torch by more than 1e-5.
 
     Args:
         epsilon: Added to the variance.
-        name: Name of the layer in the parameter tree.
+        name: Name of the layer in the parameter tree; None inside a `setup`, where attributes give the names.
 
     Example:
         >>> layer_norm(1e-5, name="norm").use_fast_variance

@@ -1,4 +1,4 @@
-"""BERT-family text encoders: one post-LayerNorm transformer that serves BERT, MiniLM and DistilBERT."""
+"""BERT-family text encoders: one post-LayerNorm transformer that serves BERT, MiniLM, DistilBERT and MPNet."""
 
 from typing import Literal
 
@@ -6,18 +6,24 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxmm.encoders.dropout import Dropout
-from jaxmm.encoders.layers import layer_norm, mean_over_valid
-from jaxmm.encoders.transformer import SelfAttention
-from jaxmm.errors import ConfigError, DataError
-
-_NORMAL = nn.initializers.normal(0.02)
+from jaxmm.encoders.layers import mean_over_valid
+from jaxmm.encoders.text_layers import (
+    LAYER_STEPS,
+    NORMAL,
+    NUM_DISTANCE_BUCKETS,
+    TokenEmbeddings,
+    TransformerTextLayer,
+    distance_buckets,
+)
+from jaxmm.errors import ConfigError
 
 
 class TransformerText(nn.Module):
     """Contextual token states of a BERT-like encoder, without pooler or prediction heads.
 
-    Fields that BERT and DistilBERT set differently default to DistilBERT's values.
+    Fields that the families set differently default to DistilBERT's values. The computation is a row of steps, first
+    the embeddings and then three a layer, and can be cut between any two: `prefix` takes those before the cut and
+    `suffix` the others, so that what comes before the first trainable parameter need not be computed twice.
 
     Attributes:
         vocab_size: Rows of the token table.
@@ -25,16 +31,18 @@ class TransformerText(nn.Module):
         num_layers: Transformer layers.
         num_heads: Attention heads.
         feedforward_dim: Width between the two feed-forward products.
-        max_positions: Longest text, in tokens.
-        num_token_types: Rows of the token-type table; 0 has no table (DistilBERT), BERT has 2.
+        max_positions: Rows of the position table.
+        first_position: Row of that table which the first token takes; MPNet's is 2.
+        num_token_types: Rows of the token-type table; 0 has no table, BERT has 2.
+        relative_positions: Whether attention is biased by the distance between tokens, as MPNet's is.
         layer_norm_epsilon: Added to the variance in every LayerNorm.
         dropout_rate: Dropout of embeddings and residual branches.
         attention_dropout_rate: Dropout of attention weights.
-        dropout_after_attention: Whether the attention branch is dropped too: BERT does, DistilBERT does not.
+        dropout_after_attention: Whether the attention branch is dropped too; only DistilBERT's is not.
 
     Raises:
         ConfigError: If `dim` is not a multiple of `num_heads`.
-        DataError: If a text has more tokens than `max_positions`.
+        DataError: If a text has more tokens than `max_tokens`.
 
     Example:
         >>> import jax
@@ -44,7 +52,7 @@ class TransformerText(nn.Module):
         >>> encoder.apply(variables, token_ids, token_mask, deterministic=True).shape
         (1, 3, 8)
 
-    Reference: BERT, arXiv:1810.04805; DistilBERT, arXiv:1910.01108; seed 000.
+    Reference: BERT, arXiv:1810.04805; DistilBERT, arXiv:1910.01108; MPNet, arXiv:2004.09297; seed 000.
     """
 
     vocab_size: int = 30522
@@ -53,7 +61,9 @@ class TransformerText(nn.Module):
     num_heads: int = 12
     feedforward_dim: int = 3072
     max_positions: int = 512
+    first_position: int = 0
     num_token_types: int = 0
+    relative_positions: bool = False
     layer_norm_epsilon: float = 1e-12
     dropout_rate: float = 0.1
     attention_dropout_rate: float = 0.1
@@ -76,6 +86,57 @@ class TransformerText(nn.Module):
             dropout_after_attention=True,
         )
 
+    @classmethod
+    def mpnet(cls) -> "TransformerText":
+        """Returns the architecture of sentence-transformers/all-mpnet-base-v2, an MPNet of 12 layers of width 768.
+
+        Example:
+            >>> TransformerText.mpnet().max_tokens
+            512
+        """
+        return cls(
+            vocab_size=30527,
+            num_layers=12,
+            max_positions=514,
+            first_position=2,
+            relative_positions=True,
+            layer_norm_epsilon=1e-5,
+            dropout_after_attention=True,
+        )
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest text, in tokens, special ones included."""
+        return self.max_positions - self.first_position
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of the whole computation."""
+        return 1 + len(LAYER_STEPS) * self.num_layers
+
+    @property
+    def num_mixing_steps(self) -> int:
+        """Steps up to the last attention, after which tokens no longer meet."""
+        return self.num_steps - len(LAYER_STEPS) + 1
+
+    def step_of(self, path: str) -> int:
+        """Returns the first step, counted from 0, that uses a parameter.
+
+        Args:
+            path: Path of the parameter, such as `layer_5/feedforward_out/kernel`.
+
+        Example:
+            >>> TransformerText(num_layers=6).step_of("layer_5/feedforward_out/kernel")
+            18
+        """
+        module, part = path.split("/")[:2]
+        if module == "embeddings":
+            return 0
+        if module == "position_bias":
+            return 1
+        place = next(place for place, parts in enumerate(LAYER_STEPS) if part in parts)
+        return 1 + len(LAYER_STEPS) * int(module.removeprefix("layer_")) + place
+
     def setup(self) -> None:
         """Builds the embeddings and the layers."""
         if self.dim % self.num_heads:
@@ -86,12 +147,16 @@ class TransformerText(nn.Module):
             vocab_size=self.vocab_size,
             dim=self.dim,
             max_positions=self.max_positions,
+            first_position=self.first_position,
             num_token_types=self.num_token_types,
             layer_norm_epsilon=self.layer_norm_epsilon,
             dropout_rate=self.dropout_rate,
         )
+        if self.relative_positions:
+            self.position_bias = nn.Embed(NUM_DISTANCE_BUCKETS, self.num_heads, embedding_init=NORMAL)
         self.layer = [
             TransformerTextLayer(
+                dim=self.dim,
                 num_heads=self.num_heads,
                 feedforward_dim=self.feedforward_dim,
                 layer_norm_epsilon=self.layer_norm_epsilon,
@@ -115,107 +180,69 @@ class TransformerText(nn.Module):
         Returns:
             States of the last layer; those at padding mean nothing.
         """
-        hidden = self.embeddings(token_ids, deterministic=deterministic)
-        for layer in self.layer:
-            hidden = layer(hidden, token_mask, deterministic=deterministic)
-        return hidden
+        embedded = self.embeddings(token_ids, deterministic=deterministic)
+        return self.suffix(embedded, token_mask, num_steps=1, deterministic=deterministic)
 
+    def prefix(
+        self, token_ids: Int[Array, "batch tokens"], token_mask: Bool[Array, "batch tokens"], *, num_steps: int
+    ) -> Float[Array, "batch tokens features"]:
+        """Takes the first steps, without dropout.
 
-class TokenEmbeddings(nn.Module):
-    """Sum of token, position and (for BERT) token-type embeddings, normalised; every token is of type 0.
+        Args:
+            token_ids: Vocabulary indices, including the special tokens.
+            token_mask: True where a token is valid.
+            num_steps: Steps to take, from 1 to all.
 
-    Attributes:
-        vocab_size: Rows of the token table.
-        dim: Width of every table.
-        max_positions: Rows of the position table.
-        num_token_types: Rows of the token-type table; 0 has none.
-        layer_norm_epsilon: Added to the variance.
-        dropout_rate: Dropout of the normalised sum.
-
-    Example:
-        >>> import jax
-        >>> embeddings = TokenEmbeddings(vocab_size=50, dim=8, max_positions=4, num_token_types=2,
-        ...                              layer_norm_epsilon=1e-12, dropout_rate=0.1)
-        >>> variables = embeddings.init(jax.random.key(0), jnp.zeros((1, 3), int), deterministic=True)
-        >>> sorted(variables["params"])
-        ['norm', 'position', 'token', 'token_type']
-    """
-
-    vocab_size: int
-    dim: int
-    max_positions: int
-    num_token_types: int
-    layer_norm_epsilon: float
-    dropout_rate: float
-
-    @nn.compact
-    def __call__(
-        self, token_ids: Int[Array, "batch tokens"], *, deterministic: bool
-    ) -> Float[Array, "batch tokens dim"]:
-        """Embeds token ids.
-
-        Raises:
-            DataError: If there are more tokens than `max_positions`.
+        Returns:
+            What the other steps read of each token: its state, followed before the last step of a layer by the
+            widened state.
         """
-        num_tokens = token_ids.shape[1]
-        # An index beyond the table would give NaN silently.
-        if num_tokens > self.max_positions:
-            raise DataError(
-                f"texts of {num_tokens} tokens, but max_positions is {self.max_positions}; "
-                f"tokenize with truncation to at most {self.max_positions} tokens"
-            )
-        total = nn.Embed(self.vocab_size, self.dim, embedding_init=_NORMAL, name="token")(token_ids)
-        if self.num_token_types:
-            token_types = nn.Embed(self.num_token_types, self.dim, embedding_init=_NORMAL, name="token_type")
-            total = total + token_types(jnp.zeros((1, 1), jnp.int32))
-        positions = nn.Embed(self.max_positions, self.dim, embedding_init=_NORMAL, name="position")
-        total = total + positions(jnp.arange(num_tokens)[None, :])
-        return Dropout(self.dropout_rate)(
-            layer_norm(self.layer_norm_epsilon, name="norm")(total), deterministic=deterministic
-        )
+        embedded = self.embeddings(token_ids, deterministic=True)
+        return self._take(embedded, token_mask, range(1, num_steps), deterministic=True)
 
+    def suffix(
+        self,
+        features: Float[Array, "batch some_tokens features"],
+        token_mask: Bool[Array, "batch tokens"],
+        *,
+        num_steps: int,
+        deterministic: bool,
+    ) -> Float[Array, "batch some_tokens dim"]:
+        """Takes the steps that `prefix` left.
 
-class TransformerTextLayer(nn.Module):
-    """Self-attention and a GELU feed-forward network, each added to its input and then normalised.
+        Args:
+            features: What `prefix` returned; of some tokens only, where no attention is left to come.
+            token_mask: True where a token is valid.
+            num_steps: Steps that `prefix` took.
+            deterministic: Switches dropout off; otherwise a `dropout` key is needed.
 
-    Attributes:
-        num_heads: Attention heads; divides the width of the input.
-        feedforward_dim: Width between the two feed-forward products.
-        layer_norm_epsilon: Added to the variance in both LayerNorms.
-        dropout_rate: Dropout of the feed-forward branch, and of the attention branch where that is dropped.
-        attention_dropout_rate: Dropout of attention weights.
-        dropout_after_attention: Whether the attention branch is dropped.
+        Returns:
+            States of the last layer.
+        """
+        return self._take(features, token_mask, range(num_steps, self.num_steps), deterministic=deterministic)
 
-    Example:
-        >>> import jax
-        >>> layer = TransformerTextLayer(num_heads=2, feedforward_dim=16, layer_norm_epsilon=1e-12, dropout_rate=0.1,
-        ...                              attention_dropout_rate=0.1, dropout_after_attention=True)
-        >>> variables = layer.init(jax.random.key(0), jnp.ones((1, 3, 8)), jnp.ones((1, 3), bool), deterministic=True)
-        >>> sorted(variables["params"])
-        ['attention', 'attention_norm', 'feedforward_in', 'feedforward_norm', 'feedforward_out']
-    """
-
-    num_heads: int
-    feedforward_dim: int
-    layer_norm_epsilon: float
-    dropout_rate: float
-    attention_dropout_rate: float
-    dropout_after_attention: bool
-
-    @nn.compact
-    def __call__(
-        self, hidden: Float[Array, "batch tokens dim"], token_mask: Bool[Array, "batch tokens"], *, deterministic: bool
-    ) -> Float[Array, "batch tokens dim"]:
-        """Transforms token states; keys outside `token_mask` are not attended to."""
-        attention = SelfAttention(self.num_heads, self.attention_dropout_rate, kernel_init=_NORMAL, name="attention")
-        attended = attention(hidden, token_mask, deterministic=deterministic)
-        if self.dropout_after_attention:
-            attended = Dropout(self.dropout_rate)(attended, deterministic=deterministic)
-        hidden = layer_norm(self.layer_norm_epsilon, name="attention_norm")(hidden + attended)
-        widened = nn.gelu(_dense(self.feedforward_dim, "feedforward_in")(hidden), approximate=False)
-        change = _dense(hidden.shape[-1], "feedforward_out")(widened)
-        change = Dropout(self.dropout_rate)(change, deterministic=deterministic)
-        return layer_norm(self.layer_norm_epsilon, name="feedforward_norm")(hidden + change)
+    def _take(
+        self,
+        features: Float[Array, "batch some_tokens features"],
+        token_mask: Bool[Array, "batch tokens"],
+        steps: range,
+        *,
+        deterministic: bool,
+    ) -> Float[Array, "batch some_tokens kept_features"]:
+        position_bias = None
+        if self.relative_positions:
+            position_bias = self.position_bias(distance_buckets(token_mask.shape[1])).transpose(2, 0, 1)
+        hidden, widened = features[..., : self.dim], features[..., self.dim :]
+        for step in steps:
+            layer, place = divmod(step - 1, len(LAYER_STEPS))
+            if place == 0:
+                hidden = self.layer[layer].attend(hidden, token_mask, position_bias, deterministic=deterministic)
+            elif place == 1:
+                widened = self.layer[layer].widen(hidden)
+            else:
+                hidden = self.layer[layer].narrow(hidden, widened, deterministic=deterministic)
+                widened = widened[..., :0]
+        return jnp.concatenate([hidden, widened], axis=-1) if widened.shape[-1] else hidden
 
 
 def pool(
@@ -244,7 +271,3 @@ def pool(
     if how != "mean":
         raise ConfigError(f"pooling '{how}' is unknown; use 'first' or 'mean'")
     return mean_over_valid(hidden, token_mask)
-
-
-def _dense(features: int, name: str) -> nn.Dense:
-    return nn.Dense(features, kernel_init=_NORMAL, name=name)

@@ -80,9 +80,21 @@ class SelfAttention(nn.Module):
 
     @nn.compact
     def __call__(
-        self, hidden: Float[Array, "batch tokens dim"], token_mask: Bool[Array, "batch tokens"], *, deterministic: bool
+        self,
+        hidden: Float[Array, "batch tokens dim"],
+        token_mask: Bool[Array, "batch tokens"],
+        position_bias: Float[Array, "heads tokens tokens"] | None = None,
+        *,
+        deterministic: bool,
     ) -> Float[Array, "batch tokens dim"]:
-        """Mixes token states by scaled dot-product attention; a row without a valid token attends to all."""
+        """Mixes token states by scaled dot-product attention; a row without a valid token attends to all.
+
+        Args:
+            hidden: Token states.
+            token_mask: True where a token may be attended to.
+            position_bias: Added to the scores of each head, for each pair of tokens (query, key).
+            deterministic: Switches dropout off; otherwise a `dropout` key is needed.
+        """
         batch, tokens, dim = hidden.shape
         if dim % self.num_heads:
             raise ConfigError(f"dim is {dim} and num_heads {self.num_heads}; set dim to a multiple of num_heads")
@@ -91,6 +103,8 @@ class SelfAttention(nn.Module):
         key = self._dense(dim, "key")(hidden).reshape(per_head)
         value = self._dense(dim, "value")(hidden).reshape(per_head)
         scores = jnp.einsum("bqhd,bkhd->bhqk", query, key) * per_head[-1] ** -0.5
+        if position_bias is not None:
+            scores = scores + position_bias[None]
         # A bias that broadcasts, not a selection between full-size arrays: exporters keep batch and tokens dynamic.
         bias = jnp.where(token_mask, 0.0, jnp.finfo(scores.dtype).min)
         weights = jax.nn.softmax(scores + bias[:, None, None, :], axis=-1)

@@ -7,7 +7,6 @@ from typing import Literal, NamedTuple, cast
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
@@ -15,7 +14,7 @@ from jaxmm import parallel
 from jaxmm.data.motion_text import MotionTextData
 from jaxmm.encoders.heads import ProjectionHead
 from jaxmm.encoders.pose import PoseConvGru
-from jaxmm.encoders.text import TransformerText, pool
+from jaxmm.encoders.text import TransformerText
 from jaxmm.errors import ConfigError
 from jaxmm.hub import find_checkpoint
 from jaxmm.objectives.positives import same_texts, similar_rows
@@ -23,8 +22,9 @@ from jaxmm.objectives.settings import Contrastive
 from jaxmm.optim import AdamW, Group, Horizon, keep_within
 from jaxmm.tasks.base import EmbedRows, Task
 from jaxmm.tasks.micro_batches import embed_in_micro_batches
+from jaxmm.tasks.text_features import TextFeatures, keep_frozen_states
 from jaxmm.typing import Batch, Collections, Metrics, Params
-from jaxmm.weights import Freeze, load_backbone
+from jaxmm.weights import Freeze, HFFlaxBackbone, load_backbone
 
 
 def _seed_freeze() -> Freeze:
@@ -49,13 +49,15 @@ class DanceTextTask(Task):
 
     Attributes:
         motion: Motion encoder; takes `(motion, motion_mask, deterministic=)` and returns unit-norm embeddings.
-        text: Text backbone; its token states are pooled and projected.
+        text: Text backbone, ours or one of transformers' own; its token states are pooled and projected.
         text_weights: Checkpoint of the backbone, as `jaxmm.hub.find_checkpoint` names it; None starts from scratch.
         text_revision: Revision of a hub checkpoint to pin; None takes the newest.
         pooling: Which token states stand for a sentence: the first one's, or the mean over valid ones.
         text_head: Projection of the pooled states.
-        freeze: Which parameters of the backbone never change. A backbone of which only the last tensors train, or
-            none, runs without dropout.
+        freeze: Which parameters of the backbone never change. What comes before the first trainable one runs without
+            dropout; so does a backbone of which only the last tensors train.
+        text_cache_mib: Most memory, in MiB, for what the frozen part of the backbone makes of the training captions.
+            It is computed once and kept where it fits, and otherwise computed at every step; 0 keeps nothing.
         objective: What makes a pair's embeddings alike, and others unlike.
         num_micro_batches: Pieces of a batch that the towers are trained on one after the other, see
             `embed_in_micro_batches`; must divide the batch. Negatives span the batch, batch statistics a piece.
@@ -78,12 +80,13 @@ class DanceTextTask(Task):
     """
 
     motion: nn.Module = dataclasses.field(default_factory=PoseConvGru)
-    text: TransformerText = dataclasses.field(default_factory=TransformerText)
+    text: TransformerText | HFFlaxBackbone = dataclasses.field(default_factory=TransformerText)
     text_weights: str | None = None
     text_revision: str | None = None
     pooling: Literal["first", "mean"] = "first"
     text_head: ProjectionHead = dataclasses.field(default_factory=ProjectionHead)
     freeze: Freeze = dataclasses.field(default_factory=_seed_freeze)
+    text_cache_mib: int = 1024
     objective: Contrastive = dataclasses.field(default_factory=Contrastive)
     num_micro_batches: int = 1
     optimizer: AdamW = dataclasses.field(default_factory=_seed_optimizer)
@@ -152,10 +155,10 @@ class DanceTextTask(Task):
                     f"task.{name} is {divisor}, which does not divide data.batch_size {batch_size}; change either"
                 )
         vocab_size, max_tokens = data.tokenizer.vocab_size, data.settings.max_tokens
-        if max_tokens > self.text.max_positions:
+        if max_tokens > self.text.max_tokens:
             raise ConfigError(
-                f"data.max_tokens is {max_tokens}, but task.text.max_positions is {self.text.max_positions}; "
-                f"set data.max_tokens to {self.text.max_positions} or less"
+                f"data.max_tokens is {max_tokens}, but task.text takes {self.text.max_tokens} tokens at most; "
+                f"set data.max_tokens to {self.text.max_tokens} or less"
             )
         if vocab_size > self.text.vocab_size:
             raise ConfigError(
@@ -171,44 +174,27 @@ class DanceTextTask(Task):
     def embed_text(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch dim"]:
         """Embeds `token_ids` under `token_mask`, without dropout (D4)."""
         del collections
-        return self._embed_text(params["text"], batch, None)
+        return self._project_text(params["text"], self._text_features(params["text"]["backbone"], batch, None))
 
-    def text_features(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch features"]:
-        """Returns the pooled token states that the text head projects, without dropout."""
+    def frozen_text_states(
+        self, params: Params, collections: Collections, batch: Batch
+    ) -> Float[Array, "batch *states"]:
+        """Returns what the frozen part of the backbone makes of each text; pooled where all of it is frozen."""
         del collections
-        return self._text_features(params["text"], batch, None)
+        return self._text_features.frozen_states(params["text"]["backbone"], batch)
 
     def precompute(self, params: Params, data: MotionTextData, embed: EmbedRows) -> Callable[[Batch], Batch]:
-        """Runs a wholly frozen backbone once for each caption, not at every step; the features are the same."""
-        if self.freeze.kind != "everything":
-            return super().precompute(params, data, embed)
-        features: dict[bytes, np.ndarray] = {}
+        """Runs the frozen part of the backbone once for each caption, not at every step; losses are the same."""
+        unchanged = super().precompute(params, data, embed)
+        if self._text_features.num_frozen_steps == 0 or self.text_cache_mib == 0:
+            return unchanged
         texts = list(data.training_texts())
-        for batch, rows in zip(texts, embed(self.text_features, texts), strict=True):
-            features.update(zip(map(bytes, batch["token_ids"]), rows, strict=True))
+        put_in = keep_frozen_states(self.frozen_text_states, params, texts, embed, limit_mib=self.text_cache_mib)
+        return put_in or unchanged
 
-        def look_up(batch: Batch) -> Batch:
-            found = np.stack([features[bytes(row)] for row in batch["token_ids"]])
-            unread = () if self.objective.compares == "same_caption" else ("token_ids", "token_mask")
-            rest = {name: rows for name, rows in batch.items() if name not in unread}
-            return {**rest, "text_features": found}
-
-        return look_up
-
-    def _text_features(self, params: Params, batch: Batch, key: PRNGKeyArray | None) -> Float[Array, "batch features"]:
-        if "text_features" in batch:
-            return batch["text_features"]
-        hidden = self.text.apply(
-            {"params": params["backbone"]},
-            batch["token_ids"],
-            batch["token_mask"],
-            deterministic=key is None,
-            rngs=None if key is None else {"dropout": key},
-        )
-        return pool(cast(Array, hidden), batch["token_mask"], self.pooling)
-
-    def _embed_text(self, params: Params, batch: Batch, key: PRNGKeyArray | None) -> Float[Array, "batch dim"]:
-        return self._project_text(params, self._text_features(params, batch, key))
+    @property
+    def _text_features(self) -> TextFeatures:
+        return TextFeatures(backbone=self.text, freeze=self.freeze, pooling=self.pooling)
 
     def _project_text(self, params: Params, features: Float[Array, "batch features"]) -> Float[Array, "batch dim"]:
         return cast(Array, self.text_head.apply({"params": params["head"]}, features))
@@ -226,7 +212,7 @@ class DanceTextTask(Task):
             rngs={"dropout": motion_key},
         )
         drops = self.freeze.kind in ("nothing", "first_layers")
-        features = self._text_features(params["text"], batch, text_key if drops else None)
+        features = self._text_features(params["text"]["backbone"], batch, text_key if drops else None)
         text = self._project_text(params["text"], features)
         return _Towers(cast(Array, motion), text, features), {**collections, "motion": changed}
 
@@ -245,7 +231,7 @@ class DanceTextTask(Task):
                 self._train_towers, params, collections, batch, key, num_micro_batches=self.num_micro_batches
             )
         else:
-            features = self._text_features(params["text"], batch, None)
+            features = self._text_features(params["text"]["backbone"], batch, None)
             motion = self.embed_motion(params, collections, batch)
             towers = _Towers(motion, self._project_text(params["text"], features), features)
         compared = {name: batch[name] for name in ("example_mask", "token_ids", "token_mask") if name in batch}

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxmm.encoders.text import TransformerText
+from jaxmm.encoders.text_layers import NUM_DISTANCE_BUCKETS
 from jaxmm.weights.rules import LINEAR, Rule, WeightTable, repeat
 
 
@@ -18,7 +19,7 @@ class TextFamily:
         fields: Fields of `TransformerText` and the keys of config.json that hold them.
         fixed: Fields that the family does not let vary.
         required: Keys of config.json for which one value is supported; an absent key means that value.
-        embeddings: Rules of the embeddings, in torch's parameter order.
+        embeddings: Rules of what no layer owns, in torch's parameter order.
         layer: Rules of one layer, in torch's parameter order.
         prefix: What task models put before the backbone's names.
         ignored: Shell patterns of tensors that are not the backbone's.
@@ -33,7 +34,7 @@ class TextFamily:
     architecture: str
     fields: Mapping[str, str]
     fixed: Mapping[str, Any]
-    required: Mapping[str, str | bool]
+    required: Mapping[str, str | int]
     embeddings: tuple[Rule, ...]
     layer: tuple[Rule, ...]
     prefix: str
@@ -69,7 +70,7 @@ BERT = TextFamily(
         "dropout_rate": "hidden_dropout_prob",
         "attention_dropout_rate": "attention_probs_dropout_prob",
     },
-    fixed={"dropout_after_attention": True},
+    fixed={"first_position": 0, "relative_positions": False, "dropout_after_attention": True},
     required={
         "hidden_act": "gelu",
         "position_embedding_type": "absolute",
@@ -111,7 +112,13 @@ DISTILBERT = TextFamily(
         "dropout_rate": "dropout",
         "attention_dropout_rate": "attention_dropout",
     },
-    fixed={"num_token_types": 0, "layer_norm_epsilon": 1e-12, "dropout_after_attention": False},
+    fixed={
+        "first_position": 0,
+        "num_token_types": 0,
+        "relative_positions": False,
+        "layer_norm_epsilon": 1e-12,
+        "dropout_after_attention": False,
+    },
     required={"activation": "gelu"},
     embeddings=(
         Rule("embeddings.word_embeddings.weight", "embeddings/token/embedding"),
@@ -133,22 +140,64 @@ DISTILBERT = TextFamily(
 )
 """DistilBERT. Reference: arXiv:1910.01108."""
 
-FAMILIES = (BERT, DISTILBERT)
+MPNET = TextFamily(
+    model_type="mpnet",
+    architecture="MPNetModel",
+    fields={
+        "vocab_size": "vocab_size",
+        "dim": "hidden_size",
+        "num_layers": "num_hidden_layers",
+        "num_heads": "num_attention_heads",
+        "feedforward_dim": "intermediate_size",
+        "max_positions": "max_position_embeddings",
+        "layer_norm_epsilon": "layer_norm_eps",
+        "dropout_rate": "hidden_dropout_prob",
+        "attention_dropout_rate": "attention_probs_dropout_prob",
+    },
+    # torch's MPNet has the index of its padding token, after which positions begin, and the number of buckets written
+    # into its code: settings of other values have no meaning there.
+    fixed={"first_position": 2, "num_token_types": 0, "relative_positions": True, "dropout_after_attention": True},
+    required={"hidden_act": "gelu", "pad_token_id": 1, "relative_attention_num_buckets": NUM_DISTANCE_BUCKETS},
+    embeddings=(
+        Rule("embeddings.word_embeddings.weight", "embeddings/token/embedding"),
+        Rule("embeddings.position_embeddings.weight", "embeddings/position/embedding"),
+        *_norm("embeddings.LayerNorm", "embeddings/norm"),
+        # torch lists it after the layers; it acts in the first one already, and freezes with what comes before that.
+        Rule("encoder.relative_attention_bias.weight", "position_bias/embedding"),
+    ),
+    layer=(
+        *_dense("encoder.layer.{layer}.attention.attn.q", "layer_{layer}/attention/query"),
+        *_dense("encoder.layer.{layer}.attention.attn.k", "layer_{layer}/attention/key"),
+        *_dense("encoder.layer.{layer}.attention.attn.v", "layer_{layer}/attention/value"),
+        *_dense("encoder.layer.{layer}.attention.attn.o", "layer_{layer}/attention/out"),
+        *_norm("encoder.layer.{layer}.attention.LayerNorm", "layer_{layer}/attention_norm"),
+        *_dense("encoder.layer.{layer}.intermediate.dense", "layer_{layer}/feedforward_in"),
+        *_dense("encoder.layer.{layer}.output.dense", "layer_{layer}/feedforward_out"),
+        *_norm("encoder.layer.{layer}.output.LayerNorm", "layer_{layer}/feedforward_norm"),
+    ),
+    prefix="mpnet.",
+    ignored=("embeddings.position_ids", "pooler.*", "lm_head.*", "classifier.*", "qa_outputs.*"),
+)
+"""MPNet and the sentence encoders made of it. Reference: arXiv:2004.09297."""
+
+FAMILIES = (BERT, DISTILBERT, MPNET)
 """Every family that can be read and written."""
 
 
 def family_of(module: TransformerText) -> TextFamily:
-    """Returns the family whose names fit a module's parameters: BERT's if it has token types.
+    """Returns the family whose names fit a module's parameters, told by the tables that it has.
 
     Example:
         >>> family_of(TransformerText(num_token_types=2)).model_type
         'bert'
     """
+    if module.relative_positions:
+        return MPNET
     return BERT if module.num_token_types else DISTILBERT
 
 
 def backbone_table(module: TransformerText) -> WeightTable:
-    """Returns the rules of a module's parameters, in the order in which torch lists them.
+    """Returns the rules of a module's parameters, in torch's parameter order, those of embeddings first.
 
     Example:
         >>> backbone_table(TransformerText(num_layers=6)).rules[-1].ours

@@ -5,7 +5,8 @@ from typing import Literal
 
 from jaxmm.encoders.text import TransformerText
 from jaxmm.errors import ConfigError
-from jaxmm.weights.families import backbone_table
+from jaxmm.weights.hf_flax import HFFlaxBackbone
+from jaxmm.weights.text import parameter_paths
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,8 +14,9 @@ class Freeze:
     """A policy that splits a backbone's parameters into frozen and trainable ones.
 
     Attributes:
-        kind: `nothing` or `everything` is frozen; `first_layers` freezes the embeddings and the first `count`
-            layers; `last_tensors` freezes all but the last `count` tensors, in torch's parameter order.
+        kind: `nothing` or `everything` is frozen; `first_layers` freezes the embeddings (MPNet's position bias
+            with them) and the first `count` layers; `last_tensors` freezes all but the last `count` tensors, in
+            torch's parameter order.
         count: Number of layers or tensors; 0 for the other two kinds.
 
     Raises:
@@ -62,28 +64,52 @@ class Freeze:
         """
         return cls("last_tensors", count)
 
-    def trainable(self, module: TransformerText) -> frozenset[str]:
+    def trainable(self, module: TransformerText | HFFlaxBackbone) -> frozenset[str]:
         """Returns the paths of the parameters that stay trainable, such as `layer_5/feedforward_out/kernel`.
 
         Args:
             module: The backbone.
 
         Raises:
-            ConfigError: If the module has fewer layers or tensors than `count`.
+            ConfigError: If the module has fewer layers or tensors than `count`, or no known order of them.
 
         Example:
             >>> len(Freeze("nothing").trainable(TransformerText(num_layers=6)))
             100
         """
-        paths = [rule.ours for rule in backbone_table(module).rules]
+        if self.kind == "everything":
+            return frozenset()
+        if self.kind == "nothing":
+            return frozenset(parameter_paths(module))
+        if isinstance(module, HFFlaxBackbone):
+            raise ConfigError(
+                f"freeze: '{self.kind}' needs a TransformerText, whose layers and tensors have a known order; "
+                "with an HFFlaxBackbone use 'nothing' or 'everything'"
+            )
+        paths = parameter_paths(module)
         if self.kind == "last_tensors":
             self._check(len(paths), "tensors")
             return frozenset(paths[-self.count :])
-        if self.kind == "first_layers":
-            self._check(module.num_layers, "layers")
-            frozen = {"embeddings", *(f"layer_{layer}" for layer in range(self.count))}
-            return frozenset(path for path in paths if path.split("/")[0] not in frozen)
-        return frozenset(paths if self.kind == "nothing" else ())
+        self._check(module.num_layers, "layers")
+        frozen = {"embeddings", "position_bias", *(f"layer_{layer}" for layer in range(self.count))}
+        return frozenset(path for path in paths if path.split("/")[0] not in frozen)
+
+    def frozen_steps(self, module: TransformerText | HFFlaxBackbone) -> int:
+        """Returns how many steps of the backbone come before the first one that has a trainable parameter.
+
+        Args:
+            module: The backbone.
+
+        Raises:
+            ConfigError: As `trainable` does.
+
+        Example:
+            >>> Freeze.first_layers(4).frozen_steps(TransformerText(num_layers=6))  # embeddings and 4 * 3
+            13
+            >>> Freeze.last_tensors(4).frozen_steps(TransformerText(num_layers=6))  # all but the last
+            18
+        """
+        return min((module.step_of(path) for path in self.trainable(module)), default=module.num_steps)
 
     def _check(self, available: int, what: str) -> None:
         if self.count > available:

@@ -15,6 +15,7 @@ from jaxmm.hub import CONFIG
 from jaxmm.typing import Params
 from jaxmm.weights.families import FAMILIES, backbone_table, family_of
 from jaxmm.weights.files import read_config, read_tensors, write_checkpoint
+from jaxmm.weights.hf_flax import HFFlaxBackbone, flatten_names
 from jaxmm.weights.rules import export_tree, import_tree
 
 
@@ -39,7 +40,7 @@ def read_backbone(folder: str | Path) -> TransformerText:
     return _module_of(read_config(folder), where=f"{Path(folder) / CONFIG}")
 
 
-def load_backbone(folder: str | Path, module: TransformerText) -> Params:
+def load_backbone(folder: str | Path, module: TransformerText | HFFlaxBackbone) -> Params:
     """Returns the parameters of `module` with the values of a checkpoint.
 
     Args:
@@ -58,6 +59,8 @@ def load_backbone(folder: str | Path, module: TransformerText) -> Params:
         ...     load_backbone(folder, module)["layer_0"]["feedforward_out"]["kernel"].shape
         (16, 8)
     """
+    if isinstance(module, HFFlaxBackbone):
+        return module.load(folder)
     described = read_backbone(folder)
     if different := _different_fields(module, described):
         settings = ", ".join(f"{name}={getattr(described, name)!r}" for name in different)
@@ -69,8 +72,8 @@ def load_backbone(folder: str | Path, module: TransformerText) -> Params:
         raise WeightsError(f"{folder}: {error}") from error
 
 
-def save_backbone(params: Params, module: TransformerText, folder: str | Path) -> None:
-    """Writes a checkpoint that transformers' `AutoModel` loads and that computes the same states.
+def save_backbone(params: Params, module: TransformerText | HFFlaxBackbone, folder: str | Path) -> None:
+    """Writes a checkpoint that transformers' `AutoModel` (or `FlaxAutoModel`) loads and that computes the same states.
 
     Args:
         params: The parameters of `module`.
@@ -89,6 +92,8 @@ def save_backbone(params: Params, module: TransformerText, folder: str | Path) -
         ...     sorted(path.name for path in Path(folder).iterdir())
         ['config.json', 'model.safetensors']
     """
+    if isinstance(module, HFFlaxBackbone):
+        return module.save(params, folder)
     family = family_of(module)
     if wrong := [name for name, value in family.fixed.items() if getattr(module, name) != value]:
         settings = ", ".join(f"{name}={family.fixed[name]!r} (not {getattr(module, name)!r})" for name in wrong)
@@ -108,6 +113,18 @@ def parameter_shapes(module: TransformerText) -> Params:
     ids, mask = jax.ShapeDtypeStruct((1, 1), jnp.int32), jax.ShapeDtypeStruct((1, 1), jnp.bool_)
     initialise = functools.partial(module.init, deterministic=True)
     return jax.eval_shape(initialise, jax.random.key(0), ids, mask)["params"]
+
+
+def parameter_paths(module: TransformerText | HFFlaxBackbone) -> list[str]:
+    """Returns the paths of a backbone's parameters; those of a `TransformerText` in torch's order, embeddings first.
+
+    Example:
+        >>> parameter_paths(TransformerText(num_layers=6))[-1]
+        'layer_5/feedforward_norm/bias'
+    """
+    if isinstance(module, HFFlaxBackbone):
+        return sorted(flatten_names(module.shapes()))
+    return [rule.ours for rule in backbone_table(module).rules]
 
 
 def _module_of(config: Mapping[str, Any], where: str) -> TransformerText:

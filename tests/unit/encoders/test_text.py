@@ -17,6 +17,7 @@ from jaxmm.errors import ConfigError, DataError
 TOKENS, PADDING = 6, 3
 TINY = TransformerText(vocab_size=40, dim=16, num_layers=2, num_heads=4, feedforward_dim=24, max_positions=12)
 TINY_BERT = TINY.clone(num_token_types=2, dropout_after_attention=True)
+TINY_MPNET = TINY_BERT.clone(num_token_types=0, first_position=2, relative_positions=True)
 
 
 def parameter_shapes(module):
@@ -41,7 +42,7 @@ def token_ids(num_tokens):
     return arrays.arrays(np.int32, (2, num_tokens), elements=st.integers(0, 39))
 
 
-@pytest.mark.parametrize("module", [TINY, TINY_BERT], ids=["distilbert", "bert"])
+@pytest.mark.parametrize("module", [TINY, TINY_BERT, TINY_MPNET], ids=["distilbert", "bert", "mpnet"])
 @settings(max_examples=30, deadline=None)
 @given(ids=token_ids(TOKENS), junk=token_ids(PADDING), lengths=st.tuples(*[st.integers(1, TOKENS)] * 2))
 def test_padding_changes_no_state_of_a_valid_token(module, ids, junk, lengths):
@@ -53,6 +54,19 @@ def test_padding_changes_no_state_of_a_valid_token(module, ids, junk, lengths):
     for how in ("first", "mean"):
         pooled = pool(padded, jnp.asarray(padded_mask), how), pool(plain, jnp.asarray(mask), how)
         np.testing.assert_allclose(*pooled, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("module", [TINY_BERT, TINY_MPNET], ids=["bert", "mpnet"])
+def test_the_two_sides_of_any_cut_give_the_same_states(module):
+    ids, mask = jnp.arange(12, dtype=jnp.int32).reshape(2, 6), jnp.arange(6)[None] < jnp.array([[6], [4]])
+    variables, whole = {"params": random_params(module)}, encode(module, ids, mask)
+    for steps in range(1, module.num_steps + 1):
+        features = module.apply(variables, ids, mask, num_steps=steps, method="prefix")
+        assert features.shape[-1] == 16 + (24 if steps % 3 == 0 else 0)
+        if steps >= module.num_mixing_steps:
+            features = features[:, :1]
+        states = module.apply(variables, features, mask, num_steps=steps, deterministic=True, method="suffix")
+        np.testing.assert_allclose(states, whole[:, : features.shape[1]], atol=1e-6, rtol=0)
 
 
 def test_valid_tokens_do_change_each_other():
@@ -131,7 +145,7 @@ def test_exports_with_dynamic_batch_and_tokens():
 
 
 def test_too_long_a_text_is_refused():
-    with pytest.raises(DataError, match=r"texts of 13 tokens, but max_positions is 12; tokenize with truncation"):
+    with pytest.raises(DataError, match=r"max_positions is 12 and the first position 0; tokenize with .* at most 12"):
         encode(TINY, jnp.zeros((1, 13), jnp.int32), jnp.ones((1, 13), bool))
 
 

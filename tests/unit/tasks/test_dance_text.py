@@ -10,7 +10,7 @@ from jaxmm.encoders.heads import ProjectionHead
 from jaxmm.errors import ConfigError
 from jaxmm.objectives.contrastive import symmetric_infonce
 from jaxmm.objectives.settings import Contrastive
-from jaxmm.optim import Horizon, path_name
+from jaxmm.optim import Horizon, path_name, with_moving
 from jaxmm.tasks.dance_text import DanceTextTask
 from jaxmm.train.step import embed_rows, make_mesh
 from jaxmm.weights import Freeze
@@ -167,8 +167,69 @@ def test_data_that_the_backbone_cannot_take_are_refused(task, data):
     with pytest.raises(ConfigError, match=r"the tokenizer has \d+ tokens, but task.text.vocab_size is 9; take"):
         few.check_data(data)
     short = dataclasses.replace(task, text=task.text.clone(max_positions=11))
-    with pytest.raises(ConfigError, match=r"data.max_tokens is 12, but task.text.max_positions is 11; set"):
+    with pytest.raises(ConfigError, match=r"data.max_tokens is 12, but task.text takes 11 tokens at most; set"):
         short.check_data(data)
+
+
+def precomputed(task, params, data):
+    """What the task does to batches before their steps."""
+    return task.precompute(params, data, functools.partial(embed_rows, params=params, collections={}, mesh=make_mesh()))
+
+
+@pytest.mark.parametrize(
+    ("freeze", "pooling"), [(Freeze.last_tensors(4), "first"), (Freeze.first_layers(1), "mean")], ids=["last", "first"]
+)
+def test_states_of_the_frozen_part_change_neither_loss_nor_gradient(task, data, freeze, pooling):
+    text = task.text.clone(num_layers=2, dropout_rate=0.2)
+    task = dataclasses.replace(task, text=text, freeze=freeze, pooling=pooling)
+    plain = data.sample_batch()
+    shapes = jax.eval_shape(task.init_variables, jax.random.key(0), plain)
+    rng = np.random.default_rng(0)
+    params, collections = jax.tree.map(
+        lambda leaf: jnp.asarray(rng.normal(scale=0.3, size=leaf.shape), leaf.dtype), shapes
+    )
+    collections = jax.tree.map(jnp.abs, collections)
+    ready = precomputed(task, params, data)(plain)
+    assert "frozen_states" in ready
+
+    @jax.jit
+    def scores(moving, batch):
+        def total(moving):
+            params_now = with_moving(moving, params)
+            return task.loss(params_now, collections, batch, jax.random.key(1), train=True)[0].sum()
+
+        return jax.value_and_grad(total)(moving)
+
+    moving = task.moving(params)
+    (loss, grads), (plain_loss, plain_grads) = scores(moving, ready), scores(moving, plain)
+    # Both sum the same terms in float32; what rounding may leave is measured by the largest gradient.
+    largest = max(float(np.abs(leaf).max()) for leaf in jax.tree.leaves(plain_grads))
+    np.testing.assert_allclose(loss, plain_loss, rtol=1e-6, atol=1e-6)
+    for ours, theirs in zip(*map(jax.tree.leaves, (grads, plain_grads)), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6 * max(1, largest))
+
+
+def test_the_seeds_policy_keeps_one_token_a_caption(task, data):
+    task = dataclasses.replace(task, freeze=Freeze.last_tensors(4), pooling="first")
+    params = jax.eval_shape(task.init_variables, jax.random.key(0), data.sample_batch())[0]
+    shape = jax.eval_shape(task.frozen_text_states, params, {}, next(data.training_texts()))
+    assert shape.shape[1:] == (1, task.text.dim + task.text.feedforward_dim)
+
+
+@pytest.mark.parametrize("changes", [{"text_cache_mib": 0}, {"freeze": Freeze("nothing")}])
+def test_without_room_or_anything_frozen_batches_stay_as_they_are(task, data, changes):
+    task = dataclasses.replace(task, **{"freeze": Freeze("everything"), **changes})
+    batch = data.sample_batch()
+    assert precomputed(task, {}, data)(batch) is batch
+
+
+def test_states_beyond_the_limit_are_not_kept_and_the_log_says_so(task, data, caplog):
+    wide = dataclasses.replace(task, text=task.text.clone(dim=2**18), freeze=Freeze("everything"), text_cache_mib=1)
+    params = jax.eval_shape(wide.init_variables, jax.random.key(0), data.sample_batch())[0]
+    batch = data.sample_batch()
+    with caplog.at_level("INFO", logger="jaxmm"):
+        assert precomputed(wide, params, data)(batch) is batch
+    assert "task.text_cache_mib is 1" in caplog.text
 
 
 def with_objective(task, state, **settings):
@@ -232,16 +293,16 @@ def test_equal_captions_are_no_negatives_where_the_objective_says_so(task, state
     np.testing.assert_allclose(*run(twins), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("freeze", [Freeze.last_tensors(4), Freeze("everything")], ids=lambda freeze: freeze.kind)
 @pytest.mark.parametrize("found_by", ["same_caption", "similar_caption"])
-def test_texts_computed_beforehand_still_tell_equal_captions(task, state, data, found_by):
-    frozen = dataclasses.replace(task, freeze=Freeze("everything"))
+def test_texts_computed_beforehand_still_tell_equal_captions(task, state, data, found_by, freeze):
+    frozen = dataclasses.replace(task, freeze=freeze)
     masking, _ = with_objective(frozen, state, false_negatives="mask", found_by=found_by)
     params = jax.tree.map(np.asarray, state.params)
-    embed = functools.partial(embed_rows, params=params, collections={}, mesh=make_mesh())
-    ready = masking.precompute(params, data, embed)
+    ready = precomputed(masking, params, data)
     batch = next(data.train_batches(seed=0))
     prepared = ready(batch)
-    assert "text_features" in prepared
+    assert "frozen_states" in prepared
     run = jax.jit(functools.partial(masking.loss, train=False))
     losses, expected = (
         run(state.params, state.collections, {name: jnp.asarray(rows) for name, rows in own.items()}, jax.random.key(0))

@@ -10,6 +10,7 @@ from jaxmm.weights.text import parameter_shapes
 
 DISTILBERT = TransformerText()
 BERT = TransformerText(num_layers=12, num_token_types=2, dropout_after_attention=True)
+MPNET = TransformerText.mpnet()
 
 
 def sizes(module):
@@ -17,7 +18,7 @@ def sizes(module):
     return {jax.tree_util.keystr(path, simple=True, separator="/"): math.prod(leaf.shape) for path, leaf in leaves}
 
 
-@pytest.mark.parametrize(("module", "last"), [(DISTILBERT, "layer_5"), (BERT, "layer_11")], ids=["distilbert", "bert"])
+@pytest.mark.parametrize(("module", "last"), [(DISTILBERT, "layer_5"), (BERT, "layer_11"), (MPNET, "layer_11")])
 def test_d2_last_four_tensors_are_the_last_feedforward_output_and_its_norm(module, last):
     trainable = Freeze.last_tensors(4).trainable(module)
     names = ("feedforward_out/kernel", "feedforward_out/bias", "feedforward_norm/scale", "feedforward_norm/bias")
@@ -43,7 +44,33 @@ def test_first_layers_tell_layer_1_from_layer_10():
     assert "layer_10/feedforward_in/bias" in trainable
 
 
-@pytest.mark.parametrize("module", [DISTILBERT, BERT], ids=["distilbert", "bert"])
+def test_the_position_bias_that_all_layers_share_freezes_with_the_embeddings():
+    assert "position_bias/embedding" in sizes(MPNET)
+    assert not any(path.startswith("position_bias") for path in Freeze.first_layers(0).trainable(MPNET))
+
+
+@pytest.mark.parametrize(
+    ("freeze", "steps"),
+    [
+        (Freeze("nothing"), 0),
+        (Freeze.first_layers(0), 1),
+        (Freeze.first_layers(4), 13),
+        (Freeze.first_layers(6), 19),
+        (Freeze("everything"), 19),
+        (Freeze.last_tensors(1), 18),
+        (Freeze.last_tensors(4), 18),
+        (Freeze.last_tensors(5), 17),
+        (Freeze.last_tensors(7), 16),
+        (Freeze.last_tensors(17), 15),
+        (Freeze.last_tensors(96), 1),
+        (Freeze.last_tensors(97), 0),
+    ],
+)
+def test_frozen_steps_end_where_the_first_trainable_parameter_acts(freeze, steps):
+    assert freeze.frozen_steps(DISTILBERT) == steps
+
+
+@pytest.mark.parametrize("module", [DISTILBERT, BERT, MPNET], ids=["distilbert", "bert", "mpnet"])
 def test_nothing_and_everything_are_the_two_extremes(module):
     assert Freeze("nothing").trainable(module) == sizes(module).keys()
     assert Freeze("everything").trainable(module) == frozenset()

@@ -13,6 +13,7 @@ from jaxmm.weights.text import load_backbone, parameter_shapes, read_backbone, s
 
 DISTILBERT = TransformerText(vocab_size=30, dim=8, num_layers=2, num_heads=2, feedforward_dim=12, max_positions=10)
 BERT = DISTILBERT.clone(num_token_types=2, dropout_after_attention=True, layer_norm_epsilon=1e-6, dropout_rate=0.2)
+MPNET = BERT.clone(num_token_types=0, first_position=2, relative_positions=True)
 
 
 def random_params(module):
@@ -21,7 +22,7 @@ def random_params(module):
     return jax.tree.map(lambda leaf: jnp.asarray(generator.normal(size=leaf.shape), jnp.float32), shapes)
 
 
-@pytest.fixture(params=[DISTILBERT, BERT], ids=["distilbert", "bert"])
+@pytest.fixture(params=[DISTILBERT, BERT, MPNET], ids=["distilbert", "bert", "mpnet"])
 def module(request):
     return request.param
 
@@ -77,7 +78,7 @@ def test_every_field_but_dropout_rates_is_compared(tmp_path):
     fields = [field for field in dataclasses.fields(BERT) if field.name not in ("parent", "name")]
     for field in (field for field in fields if not field.name.endswith("dropout_rate")):
         value = getattr(BERT, field.name)
-        different = (not value) if isinstance(value, bool) else value * 2
+        different = (not value) if isinstance(value, bool) else value + 1
         with pytest.raises(WeightsError, match=f"set {field.name}="):
             load_backbone(tmp_path, BERT.clone(**{field.name: different}))
 
@@ -85,7 +86,7 @@ def test_every_field_but_dropout_rates_is_compared(tmp_path):
 @pytest.mark.parametrize(
     ("module", "changes", "message"),
     [
-        (BERT, {"model_type": "gpt2"}, "model_type 'gpt2' is not supported; supported are bert, distilbert"),
+        (BERT, {"model_type": "gpt2"}, "model_type 'gpt2' is not supported; supported are bert, distilbert, mpnet"),
         (BERT, {"model_type": None}, "model_type None is not supported"),
         (BERT, {"hidden_act": "gelu_new"}, "hidden_act 'gelu_new' is not supported; supported is 'gelu'"),
         (
@@ -93,6 +94,8 @@ def test_every_field_but_dropout_rates_is_compared(tmp_path):
             {"position_embedding_type": "relative_key"},
             "position_embedding_type 'relative_key' is not supported; supported is 'absolute'",
         ),
+        (MPNET, {"pad_token_id": 0}, "pad_token_id 0 is not supported; supported is 1"),
+        (MPNET, {"relative_attention_num_buckets": 64}, "relative_attention_num_buckets 64 is not supported"),
         (BERT, {"is_decoder": True}, "is_decoder True is not supported; supported is False"),
         (DISTILBERT, {"activation": "relu"}, "activation 'relu' is not supported; supported is 'gelu'"),
         (BERT, {"hidden_size": None}, "'hidden_size' is missing, which sets dim"),
@@ -113,7 +116,7 @@ def test_a_config_that_is_not_supported_is_refused(module, changes, message, tmp
 
 
 def test_keys_that_only_have_one_supported_value_may_be_absent(module, folder):
-    edit_config(folder, hidden_act=None, activation=None, position_embedding_type=None)
+    edit_config(folder, hidden_act=None, activation=None, position_embedding_type=None, pad_token_id=None)
     assert read_backbone(folder) == module
 
 
@@ -166,6 +169,7 @@ def test_heads_and_position_ids_are_known_and_left_out(tmp_path):
             DISTILBERT.clone(layer_norm_epsilon=1e-5),
             r"a distilbert checkpoint cannot express .* needs layer_norm_epsilon=1e-12 \(not 1e-05\)",
         ),
+        (MPNET.clone(first_position=0), r"a mpnet checkpoint cannot express .* needs first_position=2 \(not 0\)"),
         (
             BERT.clone(dropout_after_attention=False),
             r"a bert checkpoint cannot express .* needs dropout_after_attention=True \(not False\)",
