@@ -29,12 +29,16 @@ if TYPE_CHECKING:
     from jaxmm.index import Index as Index
     from jaxmm.model import Model as Model
     from jaxmm.model import load as load
+    from jaxmm.numerics import Numerics as Numerics
+    from jaxmm.objectives.contrastive import nt_xent as nt_xent
+    from jaxmm.objectives.contrastive import pairwise_sigmoid as pairwise_sigmoid
     from jaxmm.objectives.contrastive import symmetric_infonce as symmetric_infonce
     from jaxmm.objectives.settings import Contrastive as Contrastive
     from jaxmm.optim import AdamW as AdamW
     from jaxmm.optim import Group as Group
     from jaxmm.tasks.dance_text import DanceTextTask as DanceTextTask
     from jaxmm.train.loop import Loop as Loop
+    from jaxmm.train.step import Devices as Devices
     from jaxmm.weights import Freeze as Freeze
     from jaxmm.weights import HFFlaxBackbone as HFFlaxBackbone
 
@@ -42,6 +46,8 @@ _HOMES = {
     # Describing an experiment
     "Experiment": "jaxmm.experiment",
     "Loop": "jaxmm.train.loop",
+    "Devices": "jaxmm.train.step",
+    "Numerics": "jaxmm.numerics",
     "AdamW": "jaxmm.optim",
     "Group": "jaxmm.optim",
     "DanceTextTask": "jaxmm.tasks.dance_text",
@@ -69,6 +75,8 @@ _HOMES = {
     "HFFlaxBackbone": "jaxmm.weights",
     "ProjectionHead": "jaxmm.encoders.heads",
     "symmetric_infonce": "jaxmm.objectives.contrastive",
+    "nt_xent": "jaxmm.objectives.contrastive",
+    "pairwise_sigmoid": "jaxmm.objectives.contrastive",
     # Using a trained run; training and evaluating one are `jaxmm.run.train` and `jaxmm.run.evaluate`
     "load": "jaxmm.model",
     "Model": "jaxmm.model",

@@ -8,12 +8,13 @@ from typing import Any
 
 import grain
 import jax
-from jax.experimental.multihost_utils import sync_global_devices
+import numpy as np
+from jax.experimental.multihost_utils import process_allgather, sync_global_devices
 
 from jaxmm import snapshot
 from jaxmm.errors import CheckpointError, DamagedError, DiskFullError
 from jaxmm.files import is_disk_full
-from jaxmm.manifest import damage, read_facts
+from jaxmm.manifest import damage, read_facts, sync_to_disk
 from jaxmm.state import TrainState
 from jaxmm.typing import Collections, Params
 
@@ -88,22 +89,33 @@ class Checkpoints:
         if step in self.steps():
             return
         building, folder = self._folder / _PARTIAL / str(step), self._folder / str(step)
+        failure: Exception | None = None
         try:
             snapshot.write(building, state, data, metrics=metrics, fingerprint=self._fingerprint)
             if jax.process_index() == 0:
                 building.rename(folder)
-            sync_global_devices(f"saved {step}")
+                sync_to_disk(self._folder)
+                if problems := damage(folder):
+                    raise DamagedError(f"{problems[0]}, as soon as it was written; no older step is removed")
         except Exception as error:  # TensorStore has no kind of its own for a full disk
-            self._clear()
-            if is_disk_full(error):
-                raise DiskFullError(f"{folder}: the disk is full, so the step is not saved") from error
-            if isinstance(error, OSError):
-                raise CheckpointError(f"{folder}: cannot be saved ({error})") from error
-            raise
-        problems = damage(folder)
-        if problems:
-            raise DamagedError(f"{problems[0]}, as soon as it was written; no older step is removed; check the disk")
+            failure = error
+        self._agree(folder, failure)
         self._remove_old()
+
+    def _agree(self, folder: Path, failure: Exception | None) -> None:
+        """Raises on all processes where one failed, since they must go on together or not at all."""
+        full = failure is not None and is_disk_full(failure)
+        worst = int(np.max(process_allgather(np.int32(0 if failure is None else 1 if full else 2))))
+        if worst == 0:
+            return
+        self._clear()
+        if worst == 1:
+            raise DiskFullError(f"{folder}: the disk is full, so the step is not saved") from failure
+        if failure is None:
+            raise CheckpointError(f"{folder}: another process could not save it; see what that one says")
+        if isinstance(failure, OSError):
+            raise CheckpointError(f"{folder}: cannot be saved ({failure})") from failure
+        raise failure
 
     def restore(self, like: TrainState, data: grain.DatasetIterator | None, *, step: int) -> TrainState:
         """Returns the state saved at `step`, and puts `data` where it was.
@@ -226,10 +238,9 @@ class Checkpoints:
         return sorted(scores, key=lambda step: (scores[step], step))
 
     def _remove_old(self) -> None:
-        steps = self.steps()
-        kept = {*steps[-self._keep :], *self._ranked(steps)[-1:]}
         if jax.process_index() == 0:
-            partial = self._folder / _PARTIAL
+            steps, partial = self.steps(), self._folder / _PARTIAL
+            kept = {*steps[-self._keep :], *self._ranked(steps)[-1:]}
             partial.mkdir(exist_ok=True)
             for step in set(steps) - kept:
                 # Renamed first: what is half removed when the process is killed must not pass for a damaged step.
@@ -242,6 +253,7 @@ class Checkpoints:
         while folder.exists():
             number += 1
             folder = folder.with_name(f"{step}-{number}")
+        sync_global_devices(f"found a place for {step}")
         if jax.process_index() == 0:
             folder.parent.mkdir(exist_ok=True)
             (self._folder / str(step)).rename(folder)

@@ -46,7 +46,8 @@ class Train:
         workdir = self.workdir or Path("runs") / self.config.resolve().parent.name / self.config.stem
         with console.training_progress() as report:
             scores = run.train(experiment or read_config(self.config), workdir, report=report)
-        console.show(scores, title=f"{workdir}", as_json=self.json)
+        if run.leads():
+            console.show(scores, title=f"{workdir}", as_json=self.json)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -348,8 +349,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(2) from None
     except KeyboardInterrupt as error:
         saved_step = getattr(error, "saved_step", None)
-        known = "" if saved_step is None else f"; step {saved_step} is saved"
-        print(f"jaxmm: interrupted{known}; the same command continues from the last checkpoint", file=sys.stderr)
+        known = "" if saved_step is None else f"; step {saved_step} is saved; the same command continues from there"
+        print(f"jaxmm: interrupted{known}", file=sys.stderr)
         raise SystemExit(getattr(error, "status", 130)) from None
 
 
@@ -384,4 +385,7 @@ def _with_fields(kind: "type[Train] | type[Inspect]", words: list[str]) -> tuple
         description=kind.__doc__,
         use_underscores=True,
     )
+    own = flags.command.config if isinstance(flags.command, Train) else flags.command.target
+    if own != Path(words[1]):
+        raise ConfigError(f"{own}: a second config; give one, right after the command")
     return flags.command, flags.experiment

@@ -3,8 +3,9 @@
 import dataclasses
 import importlib
 import json
+import typing
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from jaxmm.errors import ConfigError
 
@@ -71,6 +72,7 @@ def decode(document: Any, *, allowed_prefixes: Sequence[str] = ALLOWED_PREFIXES)
         raise ConfigError(
             f"{document[_CLASS]} has no field {', '.join(sorted(unknown))}; the file is of another version"
         )
+    _check_choices(kind, values)
     try:
         return kind(**values)
     except TypeError as error:
@@ -105,6 +107,15 @@ def _leaves(document: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 def _fields(kind: type) -> list[dataclasses.Field[Any]]:
     return [field for field in dataclasses.fields(kind) if field.init and field.name not in _SKIPPED]
+
+
+def _check_choices(kind: type, values: dict[str, Any]) -> None:
+    """Python takes any value where a field names its choices, and code that tells them apart takes it for the last."""
+    hints = typing.get_type_hints(kind)
+    for name, value in values.items():
+        if typing.get_origin(hints[name]) is Literal and value not in typing.get_args(hints[name]):
+            choices = ", ".join(map(repr, typing.get_args(hints[name])))
+            raise ConfigError(f"{kind.__name__}.{name} is {value!r}; choose among {choices}")
 
 
 def _find_class(path: str, allowed_prefixes: Sequence[str]) -> type:

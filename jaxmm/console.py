@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import os
 import sys
 import warnings
@@ -137,4 +138,6 @@ def _line(values: Mapping[str, float]) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # JSON has no word for it
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -49,7 +49,7 @@ def parts(experiment: Experiment, *, num_joints: int, depth: int = 3) -> list[Pa
         [('motion/gru', 1773568)]
     """
     params = jax.eval_shape(experiment.task.init_variables, jax.random.key(0), example_batch(experiment, num_joints))[0]
-    frozen = experiment.task.frozen(params)
+    frozen = experiment.task.frozen(params) | experiment.task.optimizer.frozen(params)
     found: dict[str, Part] = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         names = [str(entry.key) for entry in path]

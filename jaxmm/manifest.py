@@ -38,11 +38,11 @@ def seal(folder: Path, facts: Mapping[str, Any]) -> None:
         if path.is_file():
             files[path.relative_to(folder).as_posix()] = {"size": path.stat().st_size, "sha256": _sha256(path)}
         # A rename may reach the disk before what it names: after a power cut the folder would be there, and empty.
-        _sync(path)
+        sync_to_disk(path)
     path = folder / MANIFEST_FILE
     path.write_bytes(_text({**facts, _FILES: files}))
-    _sync(path)
-    _sync(folder)
+    sync_to_disk(path)
+    sync_to_disk(folder)
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -101,7 +101,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync(path: Path) -> None:
+def sync_to_disk(path: Path) -> None:
+    """Waits until a file's content, or a folder's list of names, is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

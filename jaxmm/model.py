@@ -47,8 +47,8 @@ class Embedder:
         self._data = data
         self._tokenizer = tokenizer
         self._mesh = mesh or make_mesh()
-        self._motion = compile_eval(task.embed_motion, self._mesh)
-        self._text = compile_eval(task.embed_text, self._mesh)
+        self._motion = compile_eval(task.embed_motion, self._mesh, precision=task.numerics.matmul_precision)
+        self._text = compile_eval(task.embed_text, self._mesh, precision=task.numerics.matmul_precision)
 
     def texts(self, params: Params, collections: Collections, texts: Sequence[str]) -> Float32[np.ndarray, "texts dim"]:
         """Embeds texts."""

@@ -60,9 +60,11 @@ class Numerics:
             >>> Numerics(compute_dtype="bfloat16").cast({"x": jnp.ones(2), "n": jnp.ones(2, int)})["x"].dtype
             dtype(bfloat16)
         """
-        return jax.tree.map(
-            lambda x: x.astype(self.compute_dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, tree
-        )
+
+        def to_compute(leaf: Array) -> Array:
+            return leaf.astype(self.compute_dtype) if leaf.ndim and jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+        return jax.tree.map(to_compute, tree)
 
 
 @flax.struct.dataclass

@@ -43,10 +43,10 @@ class Group:
 
     Attributes:
         pattern: Regular expression searched in paths such as `text/head/out/kernel`; the first group to match wins.
-        lr_scale: Multiplies the peak learning rate; None freezes the group.
+        lr_scale: Multiplies the peak learning rate, >= 0; None freezes the group.
 
     Raises:
-        ConfigError: If the pattern is no regular expression.
+        ConfigError: If the pattern is no regular expression, or the scale is negative.
 
     Example:
         >>> Group(pattern="^text/", lr_scale=0.1).lr_scale
@@ -61,6 +61,8 @@ class Group:
             re.compile(self.pattern)
         except re.error as error:
             raise ConfigError(f"optimizer.groups: {self.pattern!r} is no regular expression ({error})") from error
+        if self.lr_scale is not None and not self.lr_scale >= 0:
+            raise ConfigError(f"optimizer.groups: lr_scale is {self.lr_scale}; give 0 or more, or None to freeze")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,9 +73,9 @@ class AdamW:
         lr: Peak learning rate, >= 0.
         end_lr: Where every group's cosine ends, >= 0.
         weight_decay: Decoupled decay, >= 0; frozen parameters do not decay.
-        b1: Decay of the first moment, >= 0.
-        b2: Decay of the second moment, >= 0.
-        epsilon: Added to the root of the second moment, >= 0.
+        b1: Decay of the first moment, in [0, 1).
+        b2: Decay of the second moment, in [0, 1).
+        epsilon: Added to the root of the second moment, > 0.
         warmup_steps: Updates over which the rate grows linearly from zero.
         clip_norm: Largest global norm of the gradient; None leaves it as it is.
         groups: Ordered; a parameter that none matches is an error.
@@ -104,10 +106,14 @@ class AdamW:
     groups: tuple[Group, ...] = (Group(pattern=""),)
 
     def __post_init__(self) -> None:
-        least = {"lr": 0, "end_lr": 0, "weight_decay": 0, "b1": 0, "b2": 0, "epsilon": 0, "warmup_steps": 0}
-        for name, bound in least.items():
-            if not getattr(self, name) >= bound:
-                raise ConfigError(f"optimizer.{name} is {getattr(self, name)}; give {bound} or more")
+        for name in ("lr", "end_lr", "weight_decay", "warmup_steps"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"optimizer.{name} is {getattr(self, name)}; give 0 or more")
+        for name in ("b1", "b2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"optimizer.{name} is {getattr(self, name)}; give 0 or more, below 1")
+        if not self.epsilon > 0:  # a parameter without gradient would become 0 / 0
+            raise ConfigError(f"optimizer.epsilon is {self.epsilon}; give a value above zero")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise ConfigError(f"optimizer.clip_norm is {self.clip_norm}; give a norm above zero, or None")
 
@@ -174,7 +180,7 @@ class AdamW:
         """Returns the index of each parameter's group."""
         used: set[int] = set()
 
-        def label(path: jax.tree_util.KeyPath, _: Array) -> int:
+        def label(path: jax.tree_util.KeyPath, _: Any) -> int:
             name = path_name(path)
             for index, group in enumerate(self.groups):
                 if re.search(group.pattern, name):

@@ -5,7 +5,7 @@ nothing. Under `jax.pmap` a program sees its own rows, and these are where it me
 rows, batch statistics and gradients are those of the whole batch.
 """
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -82,14 +82,15 @@ def mean(tree: Tree) -> Tree:
     return jax.lax.pmean(tree, AXIS) if is_mapped() else tree
 
 
-def any_device(flags: Any) -> Array:
-    """Tells whether any flag of any device is set.
+def largest(values: Array) -> Array:
+    """Returns the largest value of all devices.
 
     Example:
-        >>> bool(any_device(jnp.array([False, True])))
-        True
+        >>> largest(jnp.array([0, 15])).item()
+        15
     """
-    return total(jnp.any(flags).astype(jnp.int32)) > 0
+    own = jnp.max(values)
+    return jax.lax.pmax(own, AXIS) if is_mapped() else own
 
 
 def own_key(key: Array) -> Array:

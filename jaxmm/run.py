@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental.multihost_utils import sync_global_devices
 from jax.sharding import Mesh
 from jaxtyping import Float
 
@@ -67,11 +68,14 @@ def train(experiment: Experiment, workdir: str | Path, *, report: Report = lambd
 
 def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequests) -> dict[str, float]:
     started = time.perf_counter()
-    _check_free(run, experiment)
+    if leads():  # alone, since it writes what the others read
+        _check_free(run, experiment)
+        experiment.data.open(run / ASSETS_FOLDER)
+    sync_global_devices("opened")
     data = experiment.data.open(run / ASSETS_FOLDER)
     experiment.task.check_data(data)
     horizon = Horizon(epochs=experiment.loop.epochs, steps_per_epoch=data.steps_per_epoch)
-    task, mesh, leads = experiment.task, make_mesh(experiment.devices), jax.process_index() == 0
+    task, mesh = experiment.task, make_mesh(experiment.devices)
     batches = data.train_batches(seed=experiment.seed, process=jax.process_index(), num_processes=jax.process_count())
     with Checkpoints(
         run,
@@ -85,12 +89,13 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
         state = fresh(pretrained=not saved)
         if saved:
             state = checkpoints.resume(state, batches)
-        if leads:
+        if leads():
             write_experiment(experiment, run / CONFIG_FILE)
-        embed = functools.partial(embed_rows, params=state.params, collections=state.collections, mesh=mesh)
+        model = {"params": state.params, "collections": state.collections}
+        embed = functools.partial(embed_rows, **model, mesh=mesh, precision=task.numerics.matmul_precision)
         ready = task.precompute(state.params, data, embed)
         scores: dict[str, float] = {}
-        metrics = MetricWriter(run, from_step=int(state.step)) if leads else nullcontext()
+        metrics = MetricWriter(run, from_step=int(state.step)) if leads() else nullcontext()
         with requests.deferred(), metrics as writer:
 
             def record(step: int, values: Mapping[str, float]) -> None:
@@ -112,6 +117,16 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
             step_fn = compile_train_step(task, state, mesh, mode=experiment.devices.mode)
             state = fit(step_fn, experiment.loop, task.numerics, state, map(ready, batches), hooks)
     return {"step": float(state.step), "seconds": time.perf_counter() - started, **scores}
+
+
+def leads() -> bool:
+    """Tells whether this process speaks for all processes of the run.
+
+    Example:
+        >>> leads()
+        True
+    """
+    return jax.process_index() == 0
 
 
 def evaluate(
@@ -197,8 +212,9 @@ def verify(run: str | Path) -> dict[str, object]:
     steps = checkpoints.steps()
     if not steps:
         raise CheckpointError(f"{run}: holds no checkpoint yet; train the run first")
-    problems, sha256 = [problem for step in steps for problem in checkpoints.damage(step)], None
-    if not checkpoints.damage(steps[-1]):
+    damaged = {step: checkpoints.damage(step) for step in steps}
+    problems, sha256 = [problem for own in damaged.values() for problem in own], None
+    if not damaged[steps[-1]]:
         try:
             sha256 = checkpoints.verify(steps[-1])
         except CheckpointError as error:
@@ -225,8 +241,14 @@ def _check_free(run: Path, experiment: Experiment) -> None:
 
 
 def _learnt(experiment: Experiment) -> object:
-    """Returns the settings on which depends what is learnt; a run may continue on other devices."""
-    return encode(dataclasses.replace(experiment, devices=Devices()))
+    """Returns the settings on which depends what is learnt, not where it is computed, read from or reported.
+
+    The data themselves are compared with those of the checkpoint, wherever they lie.
+    """
+    data = dataclasses.replace(experiment.data, root=None, num_threads=1)
+    loop = dataclasses.replace(experiment.loop, log_every=1, keep=1)
+    devices = Devices(mode=experiment.devices.mode)  # under pmap each device draws dropout of its own
+    return encode(dataclasses.replace(experiment, data=data, loop=loop, devices=devices))
 
 
 def _foreign(run: Path) -> set[str]:

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float, Float32, Int, Int64
 
-from jaxmm.errors import DataError, MissingExtraError
+from jaxmm.errors import ConfigError, DataError, MissingExtraError
 
 SearchKind: TypeAlias = Literal["exact", "faiss"]
 """How a gallery is searched: every item compared, or the nearest lists of a faiss index."""
@@ -129,6 +129,7 @@ class FaissSearch:
         num_probed: Lists searched for each query, >= 1; more find more.
 
     Raises:
+        ConfigError: If there is no such kind.
         DataError: If the gallery is empty or holds a value that is not finite.
         MissingExtraError: If faiss is not installed.
 
@@ -185,7 +186,10 @@ def make_search(kind: SearchKind, gallery: Float32[np.ndarray, "items dim"]) -> 
         >>> make_search("exact", np.eye(2, dtype=np.float32))(np.array([[0.1, 0.9]]), 1)[0].tolist()
         [[1]]
     """
-    return ExactSearch(gallery) if kind == "exact" else FaissSearch(gallery)
+    kinds = {"exact": ExactSearch, "faiss": FaissSearch}
+    if kind not in kinds:
+        raise ConfigError(f"search is {kind!r}; choose among {', '.join(kinds)}")
+    return kinds[kind](gallery)
 
 
 def _check(gallery: Float32[np.ndarray, "items dim"]) -> None:

@@ -200,8 +200,8 @@ def _numbered_frames(path: Path, lines: list[str], degrees: bool) -> tuple[list[
         if word.startswith(":") and not starts:
             degrees = {":degrees": True, ":radians": False}.get(word.lower(), degrees)
         elif word.isascii() and word.isdigit():
-            if word.lstrip("0") != str(len(starts) + 1) and starts:
-                raise DataError(f"{path}:{number + 1}: frame {word[:20]} does not follow the one before; number them")
+            if word.lstrip("0") != str(len(starts) + 1):
+                raise DataError(f"{path}:{number + 1}: frame {word[:20]} is not the one expected; number them from 1")
             starts.append(number + 1)
         elif not starts and word and not word.startswith("#"):
             raise DataError(f"{path}:{number + 1}: found {word[:40]!r} before the first frame's number; remove it")

@@ -62,6 +62,10 @@ class Skeleton:
         place = {name: index for index, name in enumerate(self.joint_names)}
         return tuple(place.get(other_side(name), index) for index, name in enumerate(self.joint_names))
 
+    def tells_sides(self) -> bool:
+        """Tells whether any joint has a partner on the other side."""
+        return self.mirror_index() != tuple(range(self.num_joints))
+
     def hip_joints(self) -> tuple[int, int]:
         """Returns the indices of the left and the right hip, which define where a figure faces.
 

@@ -88,6 +88,7 @@ class MotionText:
             assets: Folder of the run for what the data brings along.
 
         Raises:
+            ConfigError: If motions are to be mirrored whose joints tell no side.
             DataError: If the source or the split cannot be read, or the skeleton is not the one seen first.
             WeightsError: If the tokenizer's checkpoint cannot be found.
         """
@@ -98,6 +99,11 @@ class MotionText:
             write_text(assets / _SKELETON, json.dumps(dataclasses.asdict(packed.skeleton)))
         if packed.skeleton != self.saved_skeleton(assets):
             raise DataError(f"data.root: {self.root} has another skeleton than the run was trained on")
+        if self.augmentation.mirror_rate and not packed.skeleton.tells_sides():
+            raise ConfigError(
+                "data.augmentation.mirror_rate is set, but the joints' names tell no left from right "
+                f"({', '.join(packed.skeleton.joint_names[:4])}, ...); name them as LeftHand, RightHand, or set it to 0"
+            )
         return MotionTextData(self, packed, assigned, self.saved_tokenizer(assets))
 
     def saved_tokenizer(self, assets: Path) -> CaptionTokenizer:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from jaxtyping import Float32
@@ -177,6 +177,8 @@ def centre(positions: Float32[np.ndarray, "time joints 3"], how: Centre) -> Floa
         return positions
     if how == "first_frame":
         return positions - positions[:1, :1]
+    if how not in get_args(Centre):
+        raise ConfigError(f"centre is {how!r}; choose among {', '.join(get_args(Centre))}")
     about_root = positions - positions[:, :1]
     if how == "root_relative":
         about_root[:, 0] = positions[:, 0] - positions[:1, 0]

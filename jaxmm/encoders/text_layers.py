@@ -157,7 +157,7 @@ class TransformerTextLayer(nn.Module):
 def distance_buckets(num_tokens: int) -> Int[Array, "tokens tokens"]:
     """Returns the bucket of the distance from each token (row) to each other (column).
 
-    Distances up to 8 have buckets of their own, longer ones share 7 whose widths grow by the square root of two; the
+    Distances below 8 have buckets of their own, longer ones share 8 whose widths grow by the square root of two; the
     first 16 buckets are those of tokens that come before, the others those of tokens that follow.
 
     Args:

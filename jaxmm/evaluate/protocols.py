@@ -1,12 +1,12 @@
 """The protocols of text-motion retrieval: what a query is searched in, and what counts as its answer."""
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxmm.errors import DataError
+from jaxmm.errors import ConfigError, DataError
 
 Protocol: TypeAlias = Literal["all", "similar_captions", "dissimilar", "small_batches"]
 """What a query is searched in, as in TMR, arXiv:2305.00976.
@@ -102,12 +102,15 @@ def galleries(
         similarity: Cosines from `caption_similarity`; needed for "dissimilar".
 
     Raises:
+        ConfigError: If there is no such protocol.
         DataError: If the split is too small for the protocol.
 
     Example:
         >>> [rows.tolist() for rows in galleries("all", np.eye(3, dtype=bool), None)]
         [[0, 1, 2]]
     """
+    if protocol not in get_args(Protocol):
+        raise ConfigError(f"protocol is {protocol!r}; choose among {', '.join(get_args(Protocol))}")
     if protocol == "small_batches":
         return _small_batches(len(relevant))
     if protocol != "dissimilar" or similarity is None:

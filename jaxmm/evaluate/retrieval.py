@@ -83,7 +83,8 @@ def evaluate_retrieval(
     if protocol == "similar_captions" and similarity is not None:
         answers = relevant | similar_captions(similarity)
     gains = np.maximum(similarity, 0) if graded and similarity is not None else None
-    scores = motion @ text.T
+    # Products in float32 differ in their last bit with the shape of the block, and would order what is tied.
+    scores = (motion.astype(np.float64) @ text.T.astype(np.float64)).astype(np.float32)
     to_motion, to_text = [], []
     for rows in galleries(protocol, relevant, similarity):
         columns = np.flatnonzero(relevant[rows].any(axis=0))

@@ -142,6 +142,11 @@ class Task:
 class Embeds(Protocol):
     """A task whose towers embed motions and texts into one space."""
 
+    @property
+    def numerics(self) -> Numerics:
+        """Precision of the products."""
+        ...
+
     def embed_motion(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch dim"]:
         """Embeds `motion` under `motion_mask`, without dropout."""
         ...

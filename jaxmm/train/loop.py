@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -101,7 +100,7 @@ def fit(
     step, num_rollbacks, scores = int(state.step), 0, {}
     monitor = _Monitor(hooks.report, every=loop.log_every, start=step)
     while step < horizon.num_steps:
-        state, metrics, alarms = step_fn(state, next(batches), hooks.stop() is not None)
+        state, metrics, alarms = step_fn(state, next(batches), hooks.stop() or 0)
         step += 1
         monitor.see(throttle.add((step, metrics, alarms)))
         epoch, within = divmod(step, horizon.steps_per_epoch)
@@ -119,7 +118,7 @@ def fit(
             step = int(state.step)
             monitor.restart(step)
             continue
-        due, last = ends or within == 0, ends or monitor.stop
+        due, last = ends or within == 0, ends or monitor.stop > 0
         if hooks.evaluate is not None and loop.evaluate_every and due and (ends or epoch % loop.evaluate_every == 0):
             scores = hooks.evaluate(state)
             hooks.report(step, scores)
@@ -127,7 +126,7 @@ def fit(
             hooks.save(state, scores if due else {}, last)
             num_rollbacks = 0
         if monitor.stop:
-            raise Interrupted(hooks.stop() or signal.SIGTERM, saved_step=step)
+            raise Interrupted(monitor.stop, saved_step=step)
         monitor.restart(step)
     return state
 
@@ -136,8 +135,8 @@ def _check_hope(step: int, num_rollbacks: int, numerics: Numerics) -> None:
     if num_rollbacks > numerics.max_rollbacks:
         raise TrainingError(
             f"step {step}: {numerics.rollback_after} bad steps in a row (loss or gradient not finite, or a spike) "
-            f"after {numerics.max_rollbacks} returns to the last checkpoint; look at the data with jaxmm data check, "
-            "or lower task.optimizer.lr; the checkpoint is kept"
+            f"after {numerics.max_rollbacks} returns to the state saved last, or the first one; look at the data with "
+            "jaxmm data check, or lower task.optimizer.lr"
         )
 
 
@@ -147,20 +146,20 @@ class _Monitor:
     The rate leaves out the time of evaluation and saving.
 
     Attributes:
-        stop: Whether a process was asked to stop.
+        stop: Number of the signal that asked a process to stop; 0 if none did.
         bad_in_row: Most bad steps in a row since the last restart.
     """
 
     def __init__(self, report: Callable[[int, Mapping[str, float]], None], *, every: int, start: int) -> None:
         self._report, self._every = report, every
-        self.stop = False
+        self.stop = 0
         self.restart(start)
 
     def see(self, finished: tuple[int, Metrics, Metrics] | None) -> None:
         if finished is None:
             return
         step, metrics, alarms = finished
-        self.stop |= bool(alarms["stop"])
+        self.stop = max(self.stop, int(alarms["stop"]))
         self.bad_in_row = max(self.bad_in_row, int(alarms["bad_in_row"]))
         if step % self._every:
             return
@@ -171,7 +170,7 @@ class _Monitor:
         self._since, self._last = now, step
 
     def alarmed(self, numerics: Numerics) -> bool:
-        return self.stop or self.bad_in_row >= numerics.rollback_after
+        return self.stop > 0 or self.bad_in_row >= numerics.rollback_after
 
     def restart(self, step: int) -> None:
         self._since, self._last, self.bad_in_row = time.perf_counter(), step, 0

@@ -74,7 +74,7 @@ class Saver:
             self._checkpoints.save(state, self._batches, scores)
         except DiskFullError as error:
             self._num_failed += 1
-            _LOG.error("%s; training goes on from step %d; make room", error, int(state.step))
+            _LOG.error("%s; it will be tried again; make room", error)
             self._alert(int(state.step), {ALERT: float(self._num_failed)})
             return False
         return True

@@ -15,23 +15,24 @@ from jaxmm.state import TrainState
 from jaxmm.tasks.base import Task
 from jaxmm.typing import Array, Batch, Collections, Metrics, Params
 
-TrainStep = Callable[[TrainState, Batch, bool], tuple[TrainState, Metrics, Metrics]]
-"""Takes a state, this process's rows of a batch, and whether this process is asked to stop; returns the new state,
-scalars worth logging, and the alarms `stop`, whether any process is asked to stop, and `bad_in_row`."""
+TrainStep = Callable[[TrainState, Batch, int], tuple[TrainState, Metrics, Metrics]]
+"""Takes a state, this process's rows of a batch, and the number of the signal that asks this process to stop, or 0;
+returns the new state, scalars worth logging, and the alarms `stop`, the largest such number of all processes, and
+`bad_in_row`."""
 
 _WORTH_SPLITTING = 2**16  # elements; smaller arrays cost more to gather than to hold
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Devices:
-    """How training is spread over devices; nothing of what is learnt depends on it, so a run may continue on others.
+    """How training is spread over devices; but for `mode`, a run may be continued with other settings.
 
     Attributes:
         num_devices: Devices to use; None uses all of every process.
         model_parallelism: Devices that share one copy of the large parameters and of their moments, >= 1; the others
             share the batch.
         mode: "jit" writes one program for the whole batch, which XLA divides; "pmap" one for each device's rows, with
-            every parameter on every device and in one process only.
+            every parameter on every device, dropout of each device's own, and in one process only.
 
     Raises:
         ConfigError: If the numbers do not fit together.
@@ -83,10 +84,10 @@ def make_mesh(settings: Devices | None = None) -> Mesh:
             f"devices.model_parallelism is {shared}, which does not divide the {len(devices)} devices "
             f"of {jax.process_count()} process(es) equally"
         )
-    # Explicit axes, make_mesh's default, break nn.Embed on a sharded batch.
-    return jax.make_mesh(
-        (len(devices) // shared, shared), ("data", "model"), axis_types=(AxisType.Auto, AxisType.Auto), devices=devices
-    )
+    # Explicit axes break nn.Embed on a sharded batch.
+    # In the order of processes: rows of a process are neighbours, and so are the devices that share parameters.
+    devices = sorted(devices, key=lambda device: (device.process_index, device.id))
+    return Mesh(np.reshape(devices, (-1, shared)), ("data", "model"), axis_types=(AxisType.Auto, AxisType.Auto))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -165,7 +166,7 @@ def compile_train_step(task: Task, state: TrainState, mesh: Mesh, *, mode: Liter
         guards = after.guards.values()
         metrics = {**metrics, "skipped": sum(guard.skipped for guard in guards)}
         in_row = jnp.stack([guard.in_row for guard in guards]).max()
-        return after, metrics, {"stop": parallel.any_device(stop), "bad_in_row": in_row}
+        return after, metrics, {"stop": parallel.largest(stop), "bad_in_row": in_row}
 
     num_flags = mesh.shape["data"] // jax.process_count()
     if mode == "jit":
@@ -176,8 +177,8 @@ def compile_train_step(task: Task, state: TrainState, mesh: Mesh, *, mode: Liter
         compiled = jax.pmap(step, parallel.AXIS, in_axes=(None, 0, 0), out_axes=None, devices=devices, donate_argnums=0)
         place = _divide
 
-    def run(state: TrainState, batch: Batch, stop: bool) -> tuple[TrainState, Metrics, Metrics]:
-        flags = place({"stop": np.full(num_flags, stop)}, mesh)["stop"]
+    def run(state: TrainState, batch: Batch, stop: int) -> tuple[TrainState, Metrics, Metrics]:
+        flags = place({"stop": np.full(num_flags, stop, np.int32)}, mesh)["stop"]
         return compiled(state, place(batch, mesh), flags)
 
     return run
@@ -197,9 +198,20 @@ def _check_rows(num_rows: int, mesh: Mesh) -> None:
         )
 
 
-def compile_eval(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
-    """Compiles `function(params, collections, batch)` with whole outputs on every device; parameters stay put."""
-    return jax.jit(function, out_shardings=replicated(mesh))
+def compile_eval(function: Callable[..., Any], mesh: Mesh, *, precision: str = "highest") -> Callable[..., Any]:
+    """Compiles `function(params, collections, batch)` with whole outputs on every device; parameters stay put.
+
+    Args:
+        function: A pure function.
+        mesh: Devices.
+        precision: Precision of float32 products, as in `Numerics`.
+    """
+
+    def precise(params: Params, collections: Collections, batch: Batch) -> Any:
+        with jax.default_matmul_precision(precision):
+            return function(params, collections, batch)
+
+    return jax.jit(precise, out_shardings=replicated(mesh))
 
 
 def embed_rows(
@@ -209,6 +221,7 @@ def embed_rows(
     params: Params,
     collections: Collections,
     mesh: Mesh,
+    precision: str = "highest",
 ) -> Iterator[np.ndarray]:
     """Yields the rows that a function makes of each batch, as NumPy arrays; every process gives the same whole batch.
 
@@ -219,7 +232,7 @@ def embed_rows(
         >>> [own.tolist() for own in rows]
         [[0.0, 2.0], [0.0, 2.0]]
     """
-    compiled = compile_eval(function, mesh)
+    compiled = compile_eval(function, mesh, precision=precision)
     for batch in batches:
         num_rows = len(next(iter(batch.values())))
         yield np.asarray(compiled(params, collections, place_whole(batch, mesh)))[:num_rows]

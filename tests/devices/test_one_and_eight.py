@@ -79,7 +79,7 @@ def one_step(mesh, start, batch, task=TASK, mode="jit"):
     # A copy, since the step reuses its memory.
     state = jax.device_put(jax.tree.map(jnp.copy, start), state_shardings(start, mesh))
     step = compile_train_step(task, state, mesh, mode=mode)
-    state, scalars, _ = jax.block_until_ready(step(state, batch, False))
+    state, scalars, _ = jax.block_until_ready(step(state, batch, 0))
     return state, scalars
 
 

@@ -76,7 +76,7 @@ def assert_stops_and_continues(phase, number, uninterrupted, environment, jaxmm_
     assert status == 128 + number, said
     assert "Traceback" not in said
     saved = jaxmm_json("verify", run)["step"]
-    assert f"step {saved} is saved; the same command continues" in said
+    assert f"step {saved} is saved; the same command continues from there" in said
     subprocess.run(command(run), cwd=REPOSITORY, env=environment, check=True, capture_output=True)
     assert jaxmm_json("verify", run) == uninterrupted
     steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]

@@ -9,10 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxmm.config import decode, differences, encode
+from jaxmm.data.motion_text import MotionText
 from jaxmm.data.transforms import Augmentation
 from jaxmm.encoders.pose import PoseConvGru
 from jaxmm.errors import ConfigError
 from jaxmm.experiment import read_config
+from jaxmm.numerics import Numerics
+from jaxmm.objectives.settings import Contrastive
 from jaxmm.optim import AdamW, Group
 from jaxmm.weights import Freeze
 
@@ -134,3 +137,21 @@ def test_settings_do_not_differ_from_themselves_but_from_each_replacement():
         'kind: "nothing" -> "last_tensors"',
         "count: 0 -> 4",
     ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "value", "message"),
+    [
+        (
+            Contrastive(),
+            "kind",
+            "simclr",
+            r"Contrastive.kind is 'simclr'; choose among 'infonce', 'nt_xent', 'sigmoid'",
+        ),
+        (MotionText(), "centre", "root", r"MotionText.centre is 'root'; choose among 'none', 'first_frame'"),
+        (Numerics(), "compute_dtype", "float16", r"Numerics.compute_dtype is 'float16'; choose among"),
+    ],
+)
+def test_a_choice_that_there_is_not_is_refused(settings, name, value, message):
+    with pytest.raises(ConfigError, match=message):
+        decode({**encode(settings), name: value})

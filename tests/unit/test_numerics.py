@@ -55,11 +55,17 @@ def test_no_norm_is_a_spike_before_the_mean_has_settled():
 
 
 def test_a_cast_changes_floating_point_arrays_only():
-    tree = {"x": jnp.ones(2), "n": jnp.ones(2, jnp.int32), "mask": jnp.ones(2, bool)}
+    tree = {
+        "x": jnp.ones(2),
+        "n": jnp.ones(2, jnp.int32),
+        "mask": jnp.ones(2, bool),
+        "log_temperature": jnp.float32(-2.659),
+    }
     assert {name: leaf.dtype.name for name, leaf in Numerics(compute_dtype="bfloat16").cast(tree).items()} == {
         "x": "bfloat16",
         "n": "int32",
         "mask": "bool",
+        "log_temperature": "float32",
     }
 
 

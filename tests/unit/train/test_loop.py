@@ -197,7 +197,7 @@ def test_fewer_bad_steps_are_only_counted(train, make_line_batch):
 
 def test_training_that_stays_bad_ends_with_an_error(train, make_line_batch):
     calls = Calls()
-    with pytest.raises(TrainingError, match=r"4 bad steps in a row .* after 2 returns to the last checkpoint; look"):
+    with pytest.raises(TrainingError, match=r"4 bad steps in a row .* after 2 returns to the state saved last"):
         train(
             Loop(epochs=9),
             batches=bad_batches(make_line_batch, range(1, 1000)),

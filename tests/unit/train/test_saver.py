@@ -45,7 +45,7 @@ def test_a_full_disk_is_counted_and_the_next_save_works(caplog):
         saver(state_at(step), {"val/recall": float(step)})
     assert disk.saved == [(3, {"val/recall": 3.0})]
     assert alerts == [(1, {ALERT: 1.0}), (2, {ALERT: 2.0})]
-    assert "checkpoints/2: the disk is full; training goes on from step 2; make room" in caplog.text
+    assert "checkpoints/2: the disk is full; it will be tried again; make room" in caplog.text
 
 
 def test_the_end_is_tried_again_with_its_scores():
