@@ -9,6 +9,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["JAXMM_CACHE"] = tempfile.mkdtemp(prefix="jaxmm-tests-")
 
+import hypothesis
 import jax
 import pytest
 from jaxtyping import install_import_hook
@@ -16,6 +17,9 @@ from jaxtyping import install_import_hook
 # The numeric tower lets an int stand where a float is annotated, as type checkers do.
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 install_import_hook("jaxmm", CHECKER)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Eight virtual devices for the tests of data parallelism; on one process they cost the other tests a few per cent.

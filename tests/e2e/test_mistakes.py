@@ -137,3 +137,7 @@ def test_starts_within_a_second(words):
         return time.perf_counter() - started
 
     assert min(seconds() for _ in range(5)) < 1
+
+
+def test_a_second_config_is_refused(capsys):
+    assert "configs/dance_text/base.py: a second config" in refusal(capsys, "train", TINY, "configs/dance_text/base.py")

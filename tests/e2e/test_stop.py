@@ -83,10 +83,8 @@ def assert_stops_and_continues(phase, number, uninterrupted, environment, jaxmm_
     assert steps == sorted(steps)
 
 
-@pytest.mark.parametrize(
-    ("phase", "number"), list(zip(PHASES, (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGTERM), strict=True))
-)
-def test_a_signal_in_any_phase_loses_no_step(phase, number, uninterrupted, environment, jaxmm_json, tmp_path):
+@pytest.mark.parametrize(("phase", "number"), [("compiling", signal.SIGUSR1), ("saving", signal.SIGTERM)])
+def test_a_signal_loses_no_step(phase, number, uninterrupted, environment, jaxmm_json, tmp_path):
     assert_stops_and_continues(phase, number, uninterrupted, environment, jaxmm_json, tmp_path / "run")
 
 

@@ -7,6 +7,7 @@ import pytest
 from jaxmm.data.motion_text import MotionText
 from jaxmm.experiment import Experiment
 from jaxmm.inspect import example_batch, parts, totals
+from jaxmm.optim import AdamW, Group
 from jaxmm.tasks.dance_text import DanceTextTask
 from jaxmm.weights import Freeze
 
@@ -51,6 +52,14 @@ def test_frozen_parameters_are_not_trainable(experiment):
     rows = {row.name: row for row in parts(frozen, num_joints=5, depth=2)}
     assert rows["text/backbone"].trainable == 0 < rows["text/backbone"].num_parameters
     assert rows["text/head"].trainable == rows["text/head"].num_parameters
+
+
+def test_parameters_whose_group_is_frozen_are_not_trainable(experiment):
+    optimizer = AdamW(groups=(Group(pattern="^text/", lr_scale=None), Group(pattern="")))
+    frozen = dataclasses.replace(experiment, task=dataclasses.replace(experiment.task, optimizer=optimizer))
+    rows = {row.name: row for row in parts(frozen, num_joints=5, depth=1)}
+    assert rows["text"].trainable == 0 < rows["text"].num_parameters
+    assert rows["motion"].trainable == rows["motion"].num_parameters
 
 
 def test_totals_add_up_and_count_operations(experiment):

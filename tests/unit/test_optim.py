@@ -106,6 +106,19 @@ def test_frozen_parameters_may_have_a_group_of_their_own(params):
     assert same(after["text"]["backbone"]["kernel"], params["text"]["backbone"]["kernel"])
 
 
+@pytest.mark.parametrize(
+    "field", [{"epsilon": 0.0}, {"b1": 1.0}, {"b2": 1.0}, {"lr": -1.0}, {"weight_decay": float("nan")}]
+)
+def test_numbers_that_make_updates_that_are_not_finite_are_refused(field):
+    with pytest.raises(ConfigError, match=f"optimizer.{next(iter(field))} is"):
+        AdamW(**field)
+
+
+def test_a_group_that_climbs_is_refused():
+    with pytest.raises(ConfigError, match=r"lr_scale is -1.0; give 0 or more, or None to freeze"):
+        Group(pattern="", lr_scale=-1.0)
+
+
 def test_frozen_parameters_have_no_moments(params):
     frozen = frozenset({"text/backbone/kernel"})
     state = AdamW().build(params, horizon=HORIZON, frozen=frozen).init(moving_part(params, frozen))

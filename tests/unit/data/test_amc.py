@@ -93,7 +93,7 @@ def test_faults_of_a_skeleton_are_named(tmp_path, old, new, message):
         ("lfoot 15 -25", "lfoot 15 nan", "holds 'nan', not a finite number"),
         ("lfoot 15 -25", "lfoot 15 1_0", "holds '1_0', not a finite number"),
         ("lfoot 15 -25", "lfoot 15 1e999", "holds '1e999', not a finite number"),
-        ("\n2\n", "\n3\n", "frame 3 does not follow"),
+        ("\n2\n", "\n3\n", "frame 3 is not the one expected; number them from 1"),
         (":DEGREES", "hello", "3: found 'hello' before the first frame"),
     ],
 )

@@ -192,7 +192,7 @@ def read_damaged(name: str, max_examples: int) -> None:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_damaged_bytes_are_read_or_refused(name: str) -> None:
-    read_damaged(name, 50)
+    read_damaged(name, 20)
 
 
 @pytest.mark.faults

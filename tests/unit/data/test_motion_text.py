@@ -297,6 +297,15 @@ def test_another_skeleton_than_the_runs_is_refused(settings, motions, tmp_path):
         dataclasses.replace(settings, root=str(tmp_path / "other")).open(tmp_path / "assets")
 
 
+def test_mirroring_joints_whose_names_tell_no_side_is_refused(settings, motions, tmp_path):
+    nameless = Skeleton(joint_names=tuple("ABCDE"), parents=motions[0].skeleton.parents)
+    write_motion_folder([dataclasses.replace(motion, skeleton=nameless) for motion in motions], tmp_path / "nameless")
+    plain = dataclasses.replace(settings, root=str(tmp_path / "nameless"))
+    plain.open(tmp_path / "plain")
+    with pytest.raises(ConfigError, match=r"mirror_rate is set, but the joints' names tell no left from right \(A, B"):
+        dataclasses.replace(plain, augmentation=Augmentation(mirror_rate=0.5)).open(tmp_path / "mirrored")
+
+
 @pytest.mark.parametrize("content", [None, "{", "{}", "[]", '{"joint_names": 3, "parents": []}'])
 def test_a_run_without_its_skeleton_is_incomplete(content, settings, tmp_path):
     if content is not None:
