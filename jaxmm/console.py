@@ -35,6 +35,9 @@ def set_up() -> None:
     warnings.filterwarnings("ignore", module="orbax")
     if jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "compiled"))
+        # Small programs too: a second start compiles nothing.
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 def show(values: Mapping[str, Any], *, title: str, as_json: bool) -> None:

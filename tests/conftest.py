@@ -7,7 +7,9 @@ from pathlib import Path
 # Read when transformers and huggingface_hub are first imported, so set before anything else.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ["JAXMM_CACHE"] = tempfile.mkdtemp(prefix="jaxmm-tests-")
+if "PYTEST_XDIST_WORKER" not in os.environ:  # workers have the cache of the process that starts them
+    _cache = tempfile.TemporaryDirectory(prefix="jaxmm-tests-", ignore_cleanup_errors=True)
+    os.environ["JAXMM_CACHE"] = _cache.name
 
 import hypothesis
 import jax
@@ -25,6 +27,10 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # Eight virtual devices for the tests of data parallelism; on one process they cost the other tests a few per cent.
 # A setting, not an environment variable: commands that tests start see the one device that users have.
 jax.config.update("jax_num_cpu_devices", 8)
+# Most of the suite's time is spent in compiling, so workers share what they compile, and find it in the next session.
+jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parents[1] / ".pytest_cache" / "compiled"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 @pytest.fixture(scope="session")

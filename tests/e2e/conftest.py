@@ -4,24 +4,25 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+CONFIG = "configs/dance_text/tiny.py"
+# Four passes of eleven steps over short motions, whose program compiles fast.
+SHORT = (
+    *("--loop.epochs", "4", "--loop.save_every", "1", "--loop.evaluate_every", "2"),
+    *("--data.source.takes", "1", "--data.num_frames", "8"),
+)
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder of its own, so that nothing from outside decides a test."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="session")
-def environment(cache: Path) -> dict[str, str]:
-    """The environment that commands run in."""
-    return {**os.environ, "JAXMM_CACHE": str(cache), "COLUMNS": "120"}
+def environment() -> dict[str, str]:
+    """The environment that commands run in; all of them compile a program once, into the cache of the tests."""
+    return {**os.environ, "COLUMNS": "120"}
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +43,41 @@ def jaxmm(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProc
 def jaxmm_json(jaxmm: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., dict]:
     """Runs a command with --json and returns the one object that it must print."""
     return lambda *words, status=0: json.loads(jaxmm(*words, "--json", status=status).stdout)
+
+
+class ShortRun:
+    """A run of a few steps that nobody disturbs, and the command that makes another.
+
+    Attributes:
+        folder: The run.
+        verified: What `jaxmm verify` says of it.
+        seconds: How long it takes once everything is compiled.
+        compiled_again: The programs that a second start compiled.
+        found_compiled: The programs that a second start found in the cache.
+    """
+
+    def __init__(self, folder: Path, environment: dict[str, str], jaxmm_json: Callable[..., dict]) -> None:
+        self.folder, again = folder / "first", folder / "second"
+        self._train(self.folder, environment)
+        started = time.monotonic()
+        log = self._train(again, {**environment, "JAX_DEBUG_LOG_MODULES": "jax._src.compiler"}).splitlines()
+        self.seconds = time.monotonic() - started
+        self.compiled_again = [line for line in log if "CACHE MISS" in line]
+        self.found_compiled = [line for line in log if "cache hit" in line]
+        self.verified = jaxmm_json("verify", self.folder)
+        assert self.verified == jaxmm_json("verify", again)
+
+    def _train(self, folder: Path, environment: dict[str, str]) -> str:
+        command = self.command(folder)
+        done = subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, capture_output=True, text=True)
+        return done.stderr
+
+    @staticmethod
+    def command(workdir: Path, *words: str) -> list[str]:
+        return [sys.executable, "-m", "jaxmm", "train", CONFIG, "--workdir", str(workdir), *SHORT, *words]
+
+
+@pytest.fixture(scope="session")
+def short_run(environment, jaxmm_json, tmp_path_factory) -> ShortRun:
+    """A short run of the tiny config."""
+    return ShortRun(tmp_path_factory.mktemp("short"), environment, jaxmm_json)

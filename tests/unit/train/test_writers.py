@@ -1,7 +1,9 @@
 import json
+import math
 
 import pytest
 
+from jaxmm.errors import CheckpointError
 from jaxmm.train.writers import METRICS_FILE, MetricWriter
 
 
@@ -51,3 +53,19 @@ def test_nothing_but_records_is_left_in_the_folder(tmp_path):
     write(tmp_path, (1,))
     write(tmp_path, (2,), from_step=1)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == [METRICS_FILE, "tensorboard"]
+
+
+def test_numbers_that_are_not_finite_are_null(tmp_path):
+    with MetricWriter(tmp_path, from_step=0) as writer:
+        writer.write(1, {"train/loss": math.nan, "train/largest": math.inf, "train/rate": 0.5})
+    assert records(tmp_path) == [{"step": 1, "train/loss": None, "train/largest": None, "train/rate": 0.5}]
+
+
+@pytest.mark.parametrize("line", [b"{}", b"[1]", b"nonsense", b'{"step": "two"}', b'{"step": null}', b"\xff"])
+def test_a_damaged_line_is_named(line, tmp_path):
+    write(tmp_path, (1,))
+    with (tmp_path / METRICS_FILE).open("ab") as file:
+        file.write(line + b"\n")
+    with pytest.raises(CheckpointError, match=r"metrics\.jsonl, line 2: is no record"):
+        MetricWriter(tmp_path, from_step=9)
+    assert (tmp_path / METRICS_FILE).read_bytes().endswith(line + b"\n")
