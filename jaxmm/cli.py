@@ -131,7 +131,10 @@ class Retrieve:
     html: Annotated[
         Path | None, arg(help="Page to write; without --text or --motion it has the gallery's captions.")
     ] = None
-    fps: Annotated[float | None, arg(help="Frame rate of .npy and .npz motions; the run's by default.")] = None
+    fps: Annotated[
+        float | None,
+        arg(help="Frame rate of .npy, .npz and .amc motions; by default the run's, for .amc that of its source."),
+    ] = None
     metres_per_unit: Annotated[
         float | None, arg(help="Length of one unit of .bvh, .amc and .c3d motions, in metres; the run's by default.")
     ] = None
@@ -148,6 +151,10 @@ class Retrieve:
             raise ConfigError("nothing to search with; give --text SENTENCE, --motion FILE, or --html PAGE")
         if self.k < 1:
             raise ConfigError(f"-k is {self.k}; ask for 1 answer or more")
+        if self.index is not None and self.root is not None:
+            raise ConfigError("--index is a gallery already, so --data.root has no use; give one of them")
+        if not self.motion and (self.fps is not None or self.metres_per_unit is not None):
+            raise ConfigError("--fps and --metres_per_unit describe a motion; give its file by --motion")
         model = load(self.run, checkpoint=self.checkpoint)
         motions = [self._read(path, model) for path in self.motion]
         index = Index.read(self.index) if self.index is not None else model.index(root=self.root)
@@ -169,7 +176,8 @@ class Retrieve:
             path,
             source=data.source,
             skeleton=model.skeleton,
-            fps=data.fps if self.fps is None else self.fps,
+            fps=self.fps,
+            default_fps=data.fps,
             metres_per_unit=self.metres_per_unit,
         )
 
@@ -203,7 +211,9 @@ class Inspect:
     """Show parameters, shapes and operations of CONFIG or RUN; with CONFIG, any field can be a flag."""
 
     target: Annotated[Positional[Path], arg(metavar="CONFIG|RUN")]
-    num_joints: Annotated[int, arg(help="Joints of the skeleton; a run knows its own.")] = 25
+    num_joints: Annotated[
+        int | None, arg(help="Joints of the skeleton of CONFIG, 25 by default; a run knows its own.")
+    ] = None
     depth: Annotated[int, arg(help="Path elements after which parameters are summed up.")] = 3
     json: Json = False
 
@@ -212,10 +222,12 @@ class Inspect:
         from jaxmm import inspect
         from jaxmm.experiment import read_config
 
-        num_joints = self.num_joints
+        num_joints = 25 if self.num_joints is None else self.num_joints
         if experiment is None and self.target.is_dir():
             from jaxmm.model import load
 
+            if self.num_joints is not None:
+                raise ConfigError(f"{self.target} is a run, which knows its skeleton; leave --num_joints out")
             model = load(self.target)
             experiment, num_joints = model.experiment, model.skeleton.num_joints
         experiment = experiment or read_config(self.target)
@@ -232,7 +244,7 @@ class Verify:
     """Check every checkpoint of RUN, file by file; print JSON and exit with 1 when something is wrong."""
 
     run: Positional[Path]
-    json: Json = False
+    json: Annotated[bool, arg(help="Changes nothing: the answer is JSON in any case.")] = False
 
     def __call__(self) -> None:
         """Prints `step` and `state_sha256` of the last checkpoint, `ok`, and a line for each damaged file."""
@@ -356,8 +368,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(words: list[str]) -> None:
     takes_fields = {"train": Train, "inspect": Inspect}
-    if len(words) > 1 and words[0] in takes_fields and words[1].endswith(".py"):
-        command, experiment = _with_fields(takes_fields[words[0]], words)
+    config = next((word for word in words[1:] if word.endswith(".py")), None)
+    if config is not None and words[0] in takes_fields:
+        words.remove(config)
+        command, experiment = _with_fields(takes_fields[words[0]], config, words)
         console.set_up()
         command(experiment)
         return
@@ -368,7 +382,9 @@ def _run(words: list[str]) -> None:
     command()
 
 
-def _with_fields(kind: "type[Train] | type[Inspect]", words: list[str]) -> tuple["Train | Inspect", "Experiment"]:
+def _with_fields(
+    kind: "type[Train] | type[Inspect]", config: str, words: list[str]
+) -> tuple["Train | Inspect", "Experiment"]:
     """Parses the flags of a command together with the fields of the config it names."""
     from jaxmm.experiment import Experiment, read_config
 
@@ -379,13 +395,13 @@ def _with_fields(kind: "type[Train] | type[Inspect]", words: list[str]) -> tuple
 
     flags = tyro.cli(
         tyro.conf.AvoidSubcommands[Flags],
-        default=Flags(command=kind(Path(words[1])), experiment=read_config(Path(words[1]))),
-        args=words[2:],
-        prog=f"jaxmm {words[0]} {words[1]}",
+        default=Flags(command=kind(Path(config)), experiment=read_config(Path(config))),
+        args=words[1:],
+        prog=f"jaxmm {words[0]} {config}",
         description=kind.__doc__,
         use_underscores=True,
     )
     own = flags.command.config if isinstance(flags.command, Train) else flags.command.target
-    if own != Path(words[1]):
-        raise ConfigError(f"{own}: a second config; give one, right after the command")
+    if own != Path(config):
+        raise ConfigError(f"{own}: a second config; give one")
     return flags.command, flags.experiment

@@ -56,7 +56,8 @@ def show(values: Mapping[str, Any], *, title: str, as_json: bool) -> None:
     table = Table(show_header=False, box=None)
     for name, value in values.items():
         number = _plain(value)
-        table.add_row(name, f"{number:.4f}" if isinstance(number, float) else f"{number:,}")
+        shown = f"{number:.4f}" if isinstance(number, float) else f"{number:,}" if isinstance(number, int) else number
+        table.add_row(name, str(shown))
     console = Console(soft_wrap=True, markup=False, emoji=False)
     console.print(title, style="bold", highlight=False)
     console.print(table)

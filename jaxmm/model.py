@@ -2,11 +2,12 @@
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
+import jax
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float32
@@ -20,7 +21,7 @@ from jaxmm.experiment import Experiment, read_experiment
 from jaxmm.index import Hit, Index
 from jaxmm.snapshot import tree_sha256
 from jaxmm.tasks.base import Embeds
-from jaxmm.train.step import compile_eval, make_mesh, place_whole
+from jaxmm.train.step import compile_eval, make_mesh, place_whole, replicated
 from jaxmm.typing import Batch, Collections, Params
 
 _LOG = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Embedder:
 
     def texts(self, params: Params, collections: Collections, texts: Sequence[str]) -> Float32[np.ndarray, "texts dim"]:
         """Embeds texts."""
+        params, collections = self._place(params, collections)
         num_tokens = self._tokenizer.num_tokens(texts)
         size = self._data.batch_size
         rows = []
@@ -62,10 +64,16 @@ class Embedder:
             rows.append(np.asarray(self._text(params, collections, batch))[: len(chunk)])
         return np.concatenate(rows)
 
-    def batch(self, params: Params, collections: Collections, batch: Batch) -> Float32[np.ndarray, "rows dim"]:
-        """Embeds the valid motions of a batch."""
-        placed = place_whole({name: batch[name] for name in ("motion", "motion_mask")}, self._mesh)
-        return np.asarray(self._motion(params, collections, placed))[np.asarray(batch["example_mask"])]
+    def motions(
+        self, params: Params, collections: Collections, batches: Iterable[Batch]
+    ) -> Float32[np.ndarray, "motions dim"]:
+        """Embeds the valid motions of batches."""
+        params, collections = self._place(params, collections)
+        rows = []
+        for batch in batches:
+            placed = place_whole({name: batch[name] for name in ("motion", "motion_mask")}, self._mesh)
+            rows.append(np.asarray(self._motion(params, collections, placed))[np.asarray(batch["example_mask"])])
+        return np.concatenate(rows)
 
     def split(
         self, params: Params, collections: Collections, data: MotionTextData, split: str
@@ -73,8 +81,16 @@ class Embedder:
         """Embeds the motions and the distinct captions of a split."""
         gallery = data.gallery(split)
         _LOG.info("embedding %d motions and %d captions of %s", len(gallery.indices), len(gallery.captions), split)
-        motion = np.concatenate([self.batch(params, collections, batch) for batch in data.eval_batches(split)])
+        params, collections = self._place(params, collections)
+        motion = self.motions(params, collections, data.eval_batches(split))
         return gallery, motion, self.texts(params, collections, gallery.captions)
+
+    def _place(self, params: Params, collections: Collections) -> tuple[Params, Collections]:
+        """Sends parameters to the devices once; those that are there stay as they are laid out."""
+        held = jax.tree.leaves(params)
+        if held and isinstance(held[0], jax.Array):
+            return params, collections
+        return jax.device_put((params, collections), replicated(self._mesh))
 
 
 class Model:
@@ -164,7 +180,7 @@ class Model:
             prepared.append(data.prepare(frames, motion.skeleton))
         chunks = [prepared[start : start + size] for start in range(0, len(prepared), size)]
         batches = [data.stack(chunk, num_rows=size) for chunk in chunks]
-        return np.concatenate([self.embedder.batch(self.params, self.collections, batch) for batch in batches])
+        return self.embedder.motions(self.params, self.collections, batches)
 
     def open_data(self, *, root: str | None = None) -> MotionTextData:
         """Opens the run's data, or the data at another root with the run's settings."""

@@ -158,12 +158,19 @@ def evaluate(
         protocol as the name of a one.
 
     Raises:
-        ConfigError: If captions must be compared, and neither the run nor `sentences` names a pretrained model.
+        ConfigError: If captions must be compared, and neither the run nor `sentences` names a pretrained model; or if
+            `sentences` is given and none are compared.
         JaxmmError: If the run or the data cannot be read, or there is no such split.
     """
+    compares = graded or protocol in BY_SIMILARITY
+    if sentences is not None and not compares:
+        raise ConfigError(
+            f"protocol {protocol!r} compares no captions, so sentences has no use; "
+            f"add --ndcg, or choose a protocol among {', '.join(BY_SIMILARITY)}"
+        )
     model = load(run, checkpoint=checkpoint)
     gallery, motion, text = model.embedder.split(model.params, model.collections, model.open_data(root=root), split)
-    embed = _sentence_encoder(model.experiment, sentences) if graded or protocol in BY_SIMILARITY else None
+    embed = _sentence_encoder(model.experiment, sentences) if compares else None
     scores = evaluate_retrieval(
         motion,
         text,

@@ -14,7 +14,13 @@ from jaxmm.errors import DataError
 
 
 def read_motion_file(
-    path: Path, *, source: MotionSource, skeleton: Skeleton, fps: float, metres_per_unit: float | None = None
+    path: Path,
+    *,
+    source: MotionSource,
+    skeleton: Skeleton,
+    default_fps: float,
+    fps: float | None = None,
+    metres_per_unit: float | None = None,
 ) -> Motion:
     """Reads one motion without captions.
 
@@ -23,20 +29,26 @@ def read_motion_file(
             `.c3d`, or `.amc` file, the last with its `.asf` beside it.
         source: Source whose settings hold for files of its format; other formats have their defaults.
         skeleton: Skeleton of `.npy` and `.npz` motions; the others have their own.
-        fps: Frame rate of `.npy` and `.npz` motions.
+        default_fps: Frame rate of `.npy` and `.npz` motions where none is given.
+        fps: Frame rate of a file that does not state its own: `.npy`, `.npz` or `.amc`; for the last, what the source
+            says by default.
         metres_per_unit: Length of one unit of the file, in metres; what the source says by default.
 
     Raises:
-        DataError: If the file cannot be read, or is of another kind.
+        DataError: If the file cannot be read, or is of another kind, or states itself what is given.
 
     Example:
-        >>> read_motion_file(Path("walk.txt"), source=MotionFolder(), fps=20.0,
+        >>> read_motion_file(Path("walk.txt"), source=MotionFolder(), default_fps=20.0,
         ...                  skeleton=Skeleton(joint_names=("Hips",), parents=(-1,)))
         Traceback (most recent call last):
         jaxmm.errors.DataError: walk.txt: is no motion file; give a .npy, .npz, .bvh, .amc or .c3d file
     """
-    named = (path.stem,)
-    match path.suffix.lower():
+    named, ending = (path.stem,), path.suffix.lower()
+    if fps is not None and ending in (".bvh", ".c3d"):
+        raise DataError(f"{path}: states its frame rate itself; leave out the frame rate {fps:g}")
+    if metres_per_unit is not None and ending in (".npy", ".npz"):
+        raise DataError(f"{path}: arrays are in metres; leave out the unit {metres_per_unit:g}")
+    match ending:
         case ".bvh":
             bvh = source if isinstance(source, BvhFolder) else BvhFolder()
             unit = bvh.metres_per_unit if metres_per_unit is None else metres_per_unit
@@ -47,7 +59,9 @@ def read_motion_file(
         case ".amc":
             amc = source if isinstance(source, AmcFolder) else AmcFolder()
             unit = amc.metres_per_unit if metres_per_unit is None else metres_per_unit
-            return read_amc(path, skeleton=find_asf(path), fps=amc.fps, metres_per_unit=unit, captions=named)
+            return read_amc(
+                path, skeleton=find_asf(path), fps=amc.fps if fps is None else fps, metres_per_unit=unit, captions=named
+            )
         case ".c3d":
             c3d = source if isinstance(source, C3dFolder) else C3dFolder()
             unit = c3d.metres_per_unit if metres_per_unit is None else metres_per_unit
@@ -56,7 +70,13 @@ def read_motion_file(
             )
         case ".npy" | ".npz":
             positions = read_motion_array(path)
-            return Motion(key=path.stem, positions=positions, fps=fps, skeleton=skeleton, captions=named)
+            return Motion(
+                key=path.stem,
+                positions=positions,
+                fps=default_fps if fps is None else fps,
+                skeleton=skeleton,
+                captions=named,
+            )
     raise DataError(f"{path}: is no motion file; give a .npy, .npz, .bvh, .amc or .c3d file")
 
 

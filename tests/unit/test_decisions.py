@@ -222,17 +222,18 @@ def test_d5_queries_search_a_saved_index_and_never_encode_the_gallery(run, tmp_p
     gallery = Index.read(tmp_path / "gallery.safetensors")
     encoded = {"motions": 0, "texts": 0}
     embedder = model.Embedder
-    batch, texts = embedder.batch, embedder.texts
+    motions, texts = embedder.motions, embedder.texts
 
-    def counted_batch(self, params, collections, rows):
-        encoded["motions"] += int(np.sum(rows["example_mask"]))
-        return batch(self, params, collections, rows)
+    def counted_motions(self, params, collections, batches):
+        batches = list(batches)
+        encoded["motions"] += sum(int(np.sum(batch["example_mask"])) for batch in batches)
+        return motions(self, params, collections, batches)
 
     def counted_texts(self, params, collections, sentences):
         encoded["texts"] += len(sentences)
         return texts(self, params, collections, sentences)
 
-    monkeypatch.setattr(embedder, "batch", counted_batch)
+    monkeypatch.setattr(embedder, "motions", counted_motions)
     monkeypatch.setattr(embedder, "texts", counted_texts)
     found = trained.retrieve("a person moves", gallery, k=4)
     assert sorted(hit.name for hit in found) == ["motion_2", "motion_3", "motion_4", "motion_5"]
