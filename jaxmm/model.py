@@ -107,7 +107,7 @@ class Model:
 
     Example:
         >>> import tempfile
-        >>> from jaxmm import DanceTextTask, Freeze, HashSplit, MotionFolder, Skeleton, TransformerText
+        >>> from jaxmm import DanceTextTask, Freeze, HashSplit, MotionFolder, PoseConvGru, Skeleton, TransformerText
         >>> from jaxmm.data.folder import write_motion_folder
         >>> import jax
         >>> folder = Path(tempfile.mkdtemp())
@@ -116,8 +116,9 @@ class Model:
         >>> _ = write_motion_folder([still], folder / "data")
         >>> text = TransformerText(vocab_size=20, dim=8, num_layers=1, num_heads=2, feedforward_dim=8)
         >>> experiment = Experiment(
-        ...     task=DanceTextTask(text=text, freeze=Freeze("nothing")),
-        ...     data=MotionText(source=MotionFolder(), root=str(folder / "data"), split=HashSplit(), batch_size=1))
+        ...     task=DanceTextTask(motion=PoseConvGru(num_layers=1), text=text, freeze=Freeze("nothing")),
+        ...     data=MotionText(source=MotionFolder(), root=str(folder / "data"), split=HashSplit(), num_frames=4,
+        ...                     batch_size=1))
         >>> data = experiment.data.open(folder / ASSETS_FOLDER)
         >>> params, collections = experiment.task.init_variables(
         ...     jax.random.key(0), place_whole(data.sample_batch(), make_mesh()))

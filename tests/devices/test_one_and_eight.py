@@ -46,11 +46,16 @@ def loss_and_gradients(mesh, start, batch):
     return jax.device_get(run(params, collections, place_batch(batch, mesh)))
 
 
+@functools.cache
+def compiled_step(task, mesh, mode):
+    shapes = jax.eval_shape(functools.partial(task.init, horizon=HORIZON), jax.random.key(0), example_batch())
+    return compile_train_step(task, shapes, mesh, mode=mode)
+
+
 def one_step(mesh, start, batch, task=TASK, mode="jit"):
     # A copy, since the step reuses its memory.
     state = jax.device_put(jax.tree.map(jnp.copy, start), state_shardings(start, mesh))
-    step = compile_train_step(task, state, mesh, mode=mode)
-    state, scalars, _ = jax.block_until_ready(step(state, batch, 0))
+    state, scalars, _ = jax.block_until_ready(compiled_step(task, mesh, mode)(state, batch, 0))
     return state, scalars
 
 

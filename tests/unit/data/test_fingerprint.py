@@ -12,7 +12,7 @@ import pytest
 from jaxmm.checkpoint import Checkpoints
 from jaxmm.data.folder import write_motion_folder
 from jaxmm.data.motion_text import MotionText
-from jaxmm.data.sources import ProceduralMotions
+from jaxmm.data.sources import BvhFolder
 from jaxmm.data.splits import FileSplit, HashSplit
 from jaxmm.data.transforms import Augmentation
 from jaxmm.errors import CheckpointError, DataError
@@ -82,15 +82,24 @@ SETTINGS = [
     ("data.revision", {"revision": "main"}),
     ("data.max_tokens", {"max_tokens": 5}),
     ("data.batch_size", {"batch_size": 2}),
-    ("data.source", {"source": ProceduralMotions(takes=1), "root": None}),
 ]
 
 
 @pytest.mark.parametrize(("field", "changes"), SETTINGS)
-def test_another_setting_is_refused_by_its_name(field, changes, run, settings, assets, tmp_path):
+def test_another_setting_is_refused_by_its_name(field, changes, run, settings, assets):
     other = dataclasses.replace(settings, **changes)
-    opened = other.open(tmp_path / "assets" if field == "data.source" else assets)
-    assert any(line.startswith(field) for line in refused(run, opened))
+    assert any(line.startswith(field) for line in refused(run, other.open(assets)))
+
+
+def test_another_source_is_refused_by_its_name(run, settings, tmp_path):
+    header = "HIERARCHY\nROOT Hips\n{\nOFFSET 0 0 0\nCHANNELS 3 Xposition Yposition Zposition\n}\n"
+    names = [f"step_{number}.bvh" for number in range(4)]
+    for name in names:
+        (tmp_path / name).write_text(f"{header}MOTION\nFrames: 2\nFrame Time: 0.1\n0 0 0\n1 0 0\n")
+    rows = [json.dumps({"file": name, "texts": [f"the step {name}"]}) for name in names]
+    (tmp_path / "captions.jsonl").write_text("\n".join(rows))
+    other = dataclasses.replace(settings, source=BvhFolder(), root=str(tmp_path), split=HashSplit(test=()))
+    assert any(line.startswith("data.source") for line in refused(run, other.open(tmp_path / "assets")))
 
 
 @pytest.mark.parametrize(("field", "which"), [("seed", {"seed": 4}), ("num_processes", {"num_processes": 2})])

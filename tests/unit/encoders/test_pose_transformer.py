@@ -26,6 +26,8 @@ TINY = {
     "patch_vit": PosePatchVit(**SMALL, **ENDS, joints_per_patch=2, frames_per_patch=4),
 }
 encoders = pytest.mark.parametrize("name", TINY)
+# Two of the three where the whole program is compiled for the test: frames of one token and of several are one class.
+kinds = pytest.mark.parametrize("name", ["transformer_of_clips", "patch_vit"])
 
 
 @functools.cache
@@ -130,7 +132,7 @@ def test_a_wholly_masked_motion_is_finite_and_so_are_its_gradients(name):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients))
 
 
-@encoders
+@kinds
 def test_one_device_and_eight_agree_in_training(name):
     if jax.device_count() < 8:
         pytest.skip(f"needs 8 devices, real or virtual; JAX has {jax.device_count()}")
@@ -162,7 +164,7 @@ def test_sizes_at_the_defaults_suit_small_data(encoder):
     assert shapes.keys() == {"params"}
 
 
-@encoders
+@kinds
 def test_it_is_a_motion_tower_that_trains_survives_json_and_can_be_inspected(name, task, batch):
     own = dataclasses.replace(task, motion=TINY[name].clone(embedding_dim=8))
     experiment = Experiment(task=own, data=MotionText(num_frames=8, max_tokens=6))
