@@ -95,8 +95,8 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
         embed = functools.partial(embed_rows, **model, mesh=mesh, precision=task.numerics.matmul_precision)
         ready = task.precompute(state.params, data, embed)
         scores: dict[str, float] = {}
-        metrics = MetricWriter(run, from_step=int(state.step)) if leads() else nullcontext()
-        with requests.deferred(), metrics as writer:
+        open_metrics = functools.partial(MetricWriter, run, from_step=int(state.step)) if leads() else nullcontext
+        with requests.deferred(), open_metrics() as writer:
 
             def record(step: int, values: Mapping[str, float]) -> None:
                 scores.update({name: value for name, value in values.items() if name.startswith("val/")})

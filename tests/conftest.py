@@ -7,6 +7,8 @@ from pathlib import Path
 # Read when transformers and huggingface_hub are first imported, so set before anything else.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# UMAP's kernels compile for longer than the handful of points in the tests takes without.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 if "PYTEST_XDIST_WORKER" not in os.environ:  # workers have the cache of the process that starts them
     _cache = tempfile.TemporaryDirectory(prefix="jaxmm-tests-", ignore_cleanup_errors=True)
     os.environ["JAXMM_CACHE"] = _cache.name
