@@ -7,7 +7,7 @@ import typing
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-from jaxmm.errors import ConfigError
+from jaxmm.errors import ConfigError, brief
 
 ALLOWED_PREFIXES = ("jaxmm.",)
 """Modules whose classes a JSON document may name; a document is data and must not run anything else."""
@@ -70,7 +70,8 @@ def decode(document: Any, *, allowed_prefixes: Sequence[str] = ALLOWED_PREFIXES)
     unknown = set(values) - {field.name for field in _fields(kind)}
     if unknown:
         raise ConfigError(
-            f"{document[_CLASS]} has no field {', '.join(sorted(unknown))}; the file is of another version"
+            f"{document[_CLASS]} has no field {', '.join(map(brief, sorted(unknown)[:5]))}; "
+            "the file is of another version"
         )
     _check_choices(kind, values)
     try:
@@ -115,17 +116,19 @@ def _check_choices(kind: type, values: dict[str, Any]) -> None:
     for name, value in values.items():
         if typing.get_origin(hints[name]) is Literal and value not in typing.get_args(hints[name]):
             choices = ", ".join(map(repr, typing.get_args(hints[name])))
-            raise ConfigError(f"{kind.__name__}.{name} is {value!r}; choose among {choices}")
+            raise ConfigError(f"{kind.__name__}.{name} is {brief(value)}; choose among {choices}")
 
 
 def _find_class(path: str, allowed_prefixes: Sequence[str]) -> type:
     if not path.startswith(tuple(allowed_prefixes)):
-        raise ConfigError(f"class {path!r} is not allowed; its module must begin with {' or '.join(allowed_prefixes)}")
+        raise ConfigError(
+            f"class {brief(path)} is not allowed; its module must begin with {' or '.join(allowed_prefixes)}"
+        )
     module, _, name = path.rpartition(".")
     try:
         kind = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise ConfigError(f"class {path!r} does not exist; the file is of another version") from error
+        raise ConfigError(f"class {brief(path)} does not exist; the file is of another version") from error
     if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
-        raise ConfigError(f"{path!r} is not a settings class")
+        raise ConfigError(f"{brief(path)} is not a settings class")
     return kind

@@ -108,3 +108,14 @@ class MissingExtraError(JaxmmError):
     def of(cls, package: str, *, extra: str) -> "MissingExtraError":
         """Builds the error for `package`, which `pip install 'jaxmm[extra]'` would bring."""
         return cls(f"{package} is not installed; run: pip install 'jaxmm[{extra}]'")
+
+
+def brief(value: object, length: int = 60) -> str:
+    """Returns a value as a message quotes it: its representation, cut to a length.
+
+    Example:
+        >>> brief("walk"), brief("[" * 1000, 8)
+        ("'walk'", "'[[[[...")
+    """
+    text = repr(value) if not isinstance(value, int) or abs(value) < 10**40 else "an enormous number"
+    return text if len(text) <= length else f"{text[: length - 3]}..."

@@ -14,6 +14,8 @@ from jaxmm.tasks.base import Task
 from jaxmm.train.loop import Loop
 from jaxmm.train.step import Devices
 
+_LONGEST_REASON = 1000  # characters; what is wrong may be a whole file on one line
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
@@ -116,6 +118,8 @@ def read_experiment(path: Path) -> Experiment:
         experiment = decode(document)
     except RecursionError as error:
         raise ConfigError(f"{path}: is nested too deeply to describe an experiment") from error
+    except JaxmmError as error:
+        raise ConfigError(f"{path}: {str(error)[:_LONGEST_REASON]}") from error
     if not isinstance(experiment, Experiment):
         raise ConfigError(f"{path}: does not describe an experiment")
     return experiment

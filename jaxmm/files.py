@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,19 @@ def write_text(path: Path, text: str) -> None:
     building = path.with_name(f".{path.name}.{os.getpid()}")
     building.write_text(text, encoding="utf-8")
     building.replace(path)
+
+
+def files_below(root: Path, ending: str) -> Iterator[Path]:
+    """Yields the files at any depth whose name has an ending, in capital letters or small ones.
+
+    Example:
+        >>> import tempfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> (root / "WALK.BVH").touch()
+        >>> [path.name for path in files_below(root, ".bvh")]
+        ['WALK.BVH']
+    """
+    return (path for path in root.rglob("*") if path.suffix.lower() == ending)
 
 
 def is_disk_full(error: BaseException) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float16, Float32, Int64
 
 from jaxmm.data.motion import Skeleton
-from jaxmm.errors import CheckpointError, DataError
+from jaxmm.errors import CheckpointError, DataError, brief
 from jaxmm.files import check_safetensors
 from jaxmm.search import Search, SearchKind, make_search
 
@@ -175,7 +175,9 @@ class Index:
             _check_parts(arrays, names, values, skeleton)
             return cls(**arrays, **names, **values, skeleton=Skeleton(**skeleton))
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-            raise DataError(f"{path}: is damaged ({error!r}); make the index anew with jaxmm index") from error
+            raise DataError(
+                f"{path}: is damaged ({brief(error, 200)}); make the index anew with jaxmm index"
+            ) from error
 
 
 def _check_parts(

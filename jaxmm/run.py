@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax.experimental.multihost_utils import sync_global_devices
 from jax.sharding import Mesh
-from jaxtyping import Float
+from jaxtyping import Float, PRNGKeyArray
 
 from jaxmm.checkpoint import FOLDER, Checkpoints
 from jaxmm.config import decode, differences, encode
@@ -25,11 +25,13 @@ from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE, Embedder, load
 from jaxmm.optim import Horizon
 from jaxmm.sentences import SentenceEncoder
 from jaxmm.state import TrainState
+from jaxmm.tasks.base import Task
 from jaxmm.train.loop import Hooks, fit
 from jaxmm.train.saver import Saver
 from jaxmm.train.signals import StopRequests
 from jaxmm.train.step import Devices, compile_train_step, embed_rows, make_mesh, place_whole, state_shardings
 from jaxmm.train.writers import MetricWriter
+from jaxmm.typing import Batch
 
 Report = Callable[[int, int, Mapping[str, float]], None]
 """Takes the step, the number of steps of the run, and scalars."""
@@ -83,12 +85,11 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
         best_metric=experiment.loop.best_metric,
         fingerprint=data.fingerprint(seed=experiment.seed, num_processes=jax.process_count()),
     ) as checkpoints:
-        fresh = functools.partial(_start, experiment, data, horizon, mesh)
+        start = jax.random.key(experiment.seed), place_whole(data.sample_batch(), mesh), horizon
+        like = _with_places(jax.eval_shape(lambda: task.init(*start)), mesh)
+        fresh = functools.partial(_pretrained, task, start, like)
         validation = _validation(experiment, data, mesh)
-        saved = bool(checkpoints.steps())
-        state = fresh(pretrained=not saved)
-        if saved:
-            state = checkpoints.resume(state, batches)
+        state = checkpoints.resume(like, batches) if checkpoints.steps() else fresh()
         if leads():
             write_experiment(experiment, run / CONFIG_FILE)
         model = {"params": state.params, "collections": state.collections}
@@ -105,7 +106,7 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
                     report(step, horizon.num_steps, values)
 
             def roll_back() -> TrainState:
-                return checkpoints.resume(state, None) if checkpoints.steps() else fresh(pretrained=True)
+                return checkpoints.resume(like, None) if checkpoints.steps() else fresh()
 
             hooks = Hooks(
                 evaluate=validation,
@@ -114,7 +115,7 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
                 report=record,
                 stop=lambda: requests.received,
             )
-            step_fn = compile_train_step(task, state, mesh, mode=experiment.devices.mode)
+            step_fn = compile_train_step(task, like, mesh, mode=experiment.devices.mode)
             state = fit(step_fn, experiment.loop, task.numerics, state, map(ready, batches), hooks)
     return {"step": float(state.step), "seconds": time.perf_counter() - started, **scores}
 
@@ -264,17 +265,20 @@ def _foreign(run: Path) -> set[str]:
     return {entry.name for entry in run.iterdir() if not entry.name.startswith(f".{CONFIG_FILE}.")} - mine
 
 
-def _start(
-    experiment: Experiment, data: MotionTextData, horizon: Horizon, mesh: Mesh, *, pretrained: bool
-) -> TrainState:
-    """Returns the state before the first step, with pretrained weights unless a checkpoint will replace them."""
-    batch = place_whole(data.sample_batch(), mesh)
-    key = jax.random.key(experiment.seed)
-    places = state_shardings(jax.eval_shape(lambda: experiment.task.init(key, batch, horizon)), mesh)
-    state = jax.jit(experiment.task.init, static_argnums=2, out_shardings=places)(key, batch, horizon)
-    if not pretrained:
-        return state
-    return state.replace(params=jax.device_put(experiment.task.load_pretrained(state.params), places.params))
+def _with_places(shapes: TrainState, mesh: Mesh) -> TrainState:
+    """Adds to the shapes of a state where each array lives."""
+    return jax.tree.map(
+        lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
+        shapes,
+        state_shardings(shapes, mesh),
+    )
+
+
+def _pretrained(task: Task, start: tuple[PRNGKeyArray, Batch, Horizon], like: TrainState) -> TrainState:
+    """Returns the state before the first step, with pretrained weights, laid out as `like`."""
+    places = jax.tree.map(lambda leaf: leaf.sharding, like)
+    state = jax.jit(task.init, static_argnums=2, out_shardings=places)(*start)
+    return state.replace(params=jax.device_put(task.load_pretrained(state.params), places.params))
 
 
 def _validation(

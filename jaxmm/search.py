@@ -134,7 +134,7 @@ class FaissSearch:
         MissingExtraError: If faiss is not installed.
 
     Example:
-        >>> FaissSearch(np.eye(3, dtype=np.float32))(np.eye(3)[:1], 1)[0].tolist()  # doctest: +SKIP
+        >>> FaissSearch(np.eye(3, dtype=np.float32))(np.eye(3)[:1], 1)[0].tolist()
         [[0]]
 
     Reference: Douze et al., The Faiss library, arXiv:2401.08281.

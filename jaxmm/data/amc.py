@@ -16,6 +16,7 @@ from jaxmm.data.kinematics import check_size, place_joints, rotation_about, turn
 from jaxmm.data.lines import is_number, read_lines
 from jaxmm.data.motion import FASTEST_FPS, SLOWEST_FPS, Motion, Skeleton
 from jaxmm.errors import DataError
+from jaxmm.files import files_below
 
 
 def read_amc(
@@ -129,7 +130,7 @@ def list_amc_folder(root: Path, *, fps: float, metres_per_unit: float) -> Invent
                 "metres_per_unit", metres_per_unit, least=1e-9, most=1e6, meaning="the length of a unit"
             ),
             captions=row.texts,
-            key=row.name.removesuffix(".amc"),
+            key=row.stem,
         )
 
     return list_described(root, ending=".amc", read=read)
@@ -146,7 +147,7 @@ def find_asf(path: Path) -> Path:
         Traceback (most recent call last):
         jaxmm.errors.DataError: nowhere/05_03.amc: 0 .asf files beside it; keep the one it was recorded with there...
     """
-    found = sorted(path.parent.glob("*.asf"))
+    found = sorted(file for file in path.parent.glob("*") if file.suffix.lower() == ".asf")
     if len(found) != 1:
         raise DataError(
             f"{path}: {len(found)} .asf files beside it; keep the one it was recorded with there, "
@@ -158,7 +159,7 @@ def find_asf(path: Path) -> Path:
 def _skeleton_of(root: Path, path: Path, row: CaptionRow) -> Path:
     if "asf" not in row.fields:
         return find_asf(path)
-    present = {file.relative_to(root).as_posix(): file for file in root.rglob("*.asf")}
+    present = {file.relative_to(root).as_posix(): file for file in files_below(root, ".asf")}
     named = str(row.fields["asf"])
     if named not in present:
         raise DataError(f"{row.where}: no skeleton {named[:80]!r} in {root}; give the path of an .asf file below it")

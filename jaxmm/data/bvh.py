@@ -107,7 +107,7 @@ def list_bvh_folder(root: Path, *, metres_per_unit: float | None = None) -> Inve
 
     def read(path: Path, row: CaptionRow) -> Motion:
         unit = row.number("metres_per_unit", metres_per_unit, least=1e-9, most=1e6, meaning="the length of a unit")
-        return read_bvh(path, metres_per_unit=unit, captions=row.texts, key=row.name.removesuffix(".bvh"))
+        return read_bvh(path, metres_per_unit=unit, captions=row.texts, key=row.stem)
 
     return list_described(root, ending=".bvh", read=read)
 

@@ -12,7 +12,7 @@ from jaxtyping import Float64
 
 from jaxmm.data.kinematics import check_size
 from jaxmm.data.lines import is_number, read_lines
-from jaxmm.errors import DataError
+from jaxmm.errors import DataError, brief
 
 MAX_JOINTS = 1024
 
@@ -99,7 +99,7 @@ class _Hierarchy:
             if word in ("ROOT", "JOINT") and (word == "JOINT") == bool(joints):
                 joint = self._joint(parent=ancestors[-1] if ancestors else -1)
                 if any(joint.name == other.name for other in joints):
-                    self._fail(f"joint {joint.name!r} appears twice; rename one")
+                    self._fail(f"joint {brief(joint.name)} appears twice; rename one")
                 ancestors.append(len(joints))
                 joints.append(joint)
             elif word == "End":
@@ -107,7 +107,7 @@ class _Hierarchy:
             elif word == "}":
                 ancestors.pop()
             else:
-                self._fail(f"found {word!r} where JOINT, End Site or '}}' belongs; a file holds one ROOT")
+                self._fail(f"found {brief(word)} where JOINT, End Site or '}}' belongs; a file holds one ROOT")
             if len(joints) > MAX_JOINTS:
                 self._fail(f"more than {MAX_JOINTS} joints; keep those of one figure")
             if not ancestors:
@@ -115,7 +115,7 @@ class _Hierarchy:
             word = self._take(f"'}}' that closes {joints[ancestors[-1]].name!r}")
         for line, extra in self._words:
             self._line = line
-            self._fail(f"found {extra!r} after the root was closed; remove it, or a '}}' too many above")
+            self._fail(f"found {brief(extra)} after the root was closed; remove it, or a '}}' too many above")
         if not any(joint.channels for joint in joints):
             self._fail("no joint has a channel; the file holds no motion")
         return joints
@@ -129,13 +129,13 @@ class _Hierarchy:
         self._expect("CHANNELS")
         count = self._take("the number of channels")
         if count not in {str(number) for number in range(len(_CHANNELS) + 1)}:
-            self._fail(f"{name!r} has {count!r} channels; a joint has 0 to {len(_CHANNELS)}")
+            self._fail(f"{brief(name)} has {brief(count)} channels; a joint has 0 to {len(_CHANNELS)}")
         channels = tuple(self._take("a channel").capitalize() for _ in range(int(count)))
         unknown = [channel for channel in channels if channel not in _CHANNELS]
         if unknown:
-            self._fail(f"{name!r} has a channel {unknown[0]!r}; known are {', '.join(_CHANNELS)}")
+            self._fail(f"{brief(name)} has a channel {brief(unknown[0])}; known are {', '.join(_CHANNELS)}")
         if len(set(channels)) < len(channels):
-            self._fail(f"{name!r} lists a channel twice; list each once")
+            self._fail(f"{brief(name)} lists a channel twice; list each once")
         return Joint(name=name, parent=parent, offset=offset, channels=channels)
 
     def _end_site(self) -> None:
@@ -149,13 +149,13 @@ class _Hierarchy:
         words = [self._take("a coordinate") for _ in range(3)]
         for word in words:
             if not is_number(word):
-                self._fail(f"OFFSET holds {word!r}; give three finite numbers")
+                self._fail(f"OFFSET holds {brief(word)}; give three finite numbers")
         return tuple(float(word) for word in words)
 
     def _expect(self, wanted: str) -> None:
         word = self._take(repr(wanted))
         if word != wanted:
-            self._fail(f"found {word!r} where {wanted!r} belongs; see that braces and keywords are complete")
+            self._fail(f"found {brief(word)} where {wanted!r} belongs; see that braces and keywords are complete")
 
     def _take(self, wanted: str) -> str:
         numbered = next(self._words, None)

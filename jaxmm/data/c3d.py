@@ -128,7 +128,7 @@ def list_c3d_folder(
             up=up,
             metres_per_unit=metres_per_unit,
             captions=row.texts,
-            key=row.name.removesuffix(".c3d"),
+            key=row.stem,
         )
 
     return list_described(root, ending=".c3d", read=read)

@@ -3,12 +3,12 @@
 import dataclasses
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeAlias
 
 from jaxmm.data.inventory import Problem
 from jaxmm.data.lines import read_lines
-from jaxmm.errors import DataError
+from jaxmm.errors import DataError, brief
 
 CAPTIONS = "captions.jsonl"
 """Name of the file in a folder."""
@@ -41,6 +41,11 @@ class CaptionRow:
     fields: Mapping[str, str | float | None] = dataclasses.field(default_factory=dict)
 
     @property
+    def stem(self) -> str:
+        """The name without the ending of its file."""
+        return str(PurePosixPath(self.name).with_suffix(""))
+
+    @property
     def tags(self) -> dict[str, str]:
         """The further fields that are text."""
         return {name: value for name, value in self.fields.items() if isinstance(value, str)}
@@ -61,7 +66,7 @@ class CaptionRow:
         value = self.fields.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
             raise DataError(
-                f"{self.where}: {self.name!r} has {name} {_brief(value)}; give {meaning} "
+                f"{self.where}: {self.name!r} has {name} {brief(value)}; give {meaning} "
                 f"as a number from {least:g} to {most:g}"
             )
         return float(value)
@@ -137,17 +142,12 @@ def _row(where: str, line: str, name_field: NameField) -> CaptionRow:
         raise DataError(f'{where}: no "{name_field}"; write {{"{name_field}": "walk", "text": "a person walks"}}')
     name, texts = row[name_field], row.get("texts", [row.get("text")])
     if ("text" in row) == ("texts" in row) or not isinstance(texts, list) or not texts:
-        raise DataError(f'{where}: give either "text" or a list "texts" for {_brief(name)}')
+        raise DataError(f'{where}: give either "text" or a list "texts" for {brief(name)}')
     if not all(isinstance(text, str) and text.strip() for text in texts):
-        raise DataError(f"{where}: a caption of {_brief(name)} is empty or not text; describe the motion")
+        raise DataError(f"{where}: a caption of {brief(name)} is empty or not text; describe the motion")
     kept = {
         field: value
         for field, value in row.items()
         if field not in (name_field, "text", "texts") and (value is None or isinstance(value, str | int | float))
     }
     return CaptionRow(where=where, name=name, texts=tuple(texts), fields=kept)
-
-
-def _brief(value: object) -> str:
-    text = repr(value) if not isinstance(value, int) or abs(value) < 10**40 else "an enormous number"
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -7,6 +7,7 @@ from pathlib import Path
 from jaxmm.data.captions import CAPTIONS, CaptionRow, list_captions
 from jaxmm.data.inventory import Inventory, Problem, Recording
 from jaxmm.data.motion import Motion
+from jaxmm.files import files_below
 
 
 def list_described(root: Path, *, ending: str, read: Callable[[Path, CaptionRow], Motion]) -> Inventory:
@@ -25,7 +26,7 @@ def list_described(root: Path, *, ending: str, read: Callable[[Path, CaptionRow]
         ".../captions.jsonl:1: no file 'walk.bvh' in ...; add the file or remove the row"
     """
     rows, problems = list_captions(root / CAPTIONS, name_field="file")
-    files = {path.relative_to(root).as_posix() for path in root.rglob(f"*{ending}")}
+    files = {path.relative_to(root).as_posix() for path in files_below(root, ending)}
     described = [row for row in rows if row.name in files]
     problems += [
         Problem(kind="captions", message=f"{row.where}: no file {row.name!r} in {root}; add the file or remove the row")

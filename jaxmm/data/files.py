@@ -11,6 +11,7 @@ from jaxmm.data.folder import read_motion_array
 from jaxmm.data.motion import Motion, Skeleton, rooted_at
 from jaxmm.data.sources import AmcFolder, BvhFolder, C3dFolder, HumanMl3dFolder, MotionFolder, MotionSource
 from jaxmm.errors import DataError
+from jaxmm.files import files_below
 
 
 def read_motion_file(
@@ -99,7 +100,7 @@ def source_of(root: Path, *, metres_per_unit: float | None = None) -> MotionSour
     """
     by_ending = ((".bvh", BvhFolder()), (".amc", AmcFolder()), (".c3d", C3dFolder()))
     for ending, source in by_ending:
-        if any(islice(root.rglob(f"*{ending}"), 1)):
+        if any(islice(files_below(root, ending), 1)):
             return source if metres_per_unit is None else dataclasses.replace(source, metres_per_unit=metres_per_unit)
     if metres_per_unit is not None:
         raise DataError(f"{root}: holds no .bvh, .amc or .c3d file, and arrays are in metres; leave the unit out")

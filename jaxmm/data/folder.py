@@ -12,7 +12,7 @@ from jaxmm.data.arrays import Archive, holds, open_archive, read_array, read_mem
 from jaxmm.data.captions import CAPTIONS, CaptionRow, list_captions
 from jaxmm.data.inventory import Inventory, Problem, Recording
 from jaxmm.data.motion import FASTEST_FPS, SLOWEST_FPS, Motion, Skeleton
-from jaxmm.errors import DataError
+from jaxmm.errors import DataError, brief
 from jaxmm.files import read_json
 
 _ARRAYS = ("joints", "root")
@@ -172,7 +172,7 @@ def _read_skeleton(root: Path, archive: Archive | None) -> Skeleton:
         return Skeleton(joint_names=tuple(names), parents=tuple(parents))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f'{path}: cannot be read ({error!r}); write {{"joint_names": [...], "parents": [...]}} '
+            f'{path}: cannot be read ({brief(error, 200)}); write {{"joint_names": [...], "parents": [...]}} '
             "there, or those arrays into motions.npz"
         ) from error
 

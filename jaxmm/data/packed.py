@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from jaxmm.data.motion import FASTEST_FPS, Motion, Skeleton, resample
-from jaxmm.errors import DataError
+from jaxmm.errors import DataError, brief
 from jaxmm.files import read_json
 
 _MAX_META_BYTES = 64 * 2**20  # half a kilobyte a motion, of our own writing
@@ -124,7 +124,7 @@ def open_packed(folder: Path) -> PackedMotions:
         _check_meta(meta, lengths)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{folder}: not a packed data set ({error!r}); delete the folder to have it packed anew"
+            f"{folder}: not a packed data set ({brief(error, 200)}); delete the folder to have it packed anew"
         ) from error
     if frames.size != sum(lengths) * num_joints * 3:
         raise DataError(f"{folder}: frames.f32 was cut or changed; delete the folder to have it packed anew")
@@ -146,7 +146,7 @@ def _check_meta(meta: Mapping[str, Any], lengths: list[Any]) -> None:
     for row in meta["motions"].values():
         if not (isinstance(row["captions"], list) and isinstance(row["tags"], dict)):
             raise ValueError("captions and tags are a list and an object")
-        texts += [*row["captions"], *row["tags"].values()]
+        texts += [*row["captions"], *row["tags"].values(), row["digest"]]
     counts = [*lengths, *meta["parents"][1:]]
     if not all(isinstance(text, str) for text in texts) or not all(type(n) is int and 0 <= n < 2**40 for n in counts):
         raise ValueError("a value is of another type")

@@ -5,9 +5,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,7 +16,7 @@ from jaxmm.data.captions import CAPTIONS
 from jaxmm.data.folder import list_motion_folder
 from jaxmm.data.humanml3d import list_humanml3d_folder
 from jaxmm.data.inventory import Inventory, Recording
-from jaxmm.data.motion import Motion, rooted_at
+from jaxmm.data.motion import rooted_at
 from jaxmm.data.packed import PackedMotions, open_packed, pack
 from jaxmm.errors import DataError
 
@@ -36,7 +34,7 @@ class ProceduralMotions:
         held_out_takes: Takes of each validation and test combination, >= 1.
 
     Example:
-        >>> next(ProceduralMotions(takes=1).read(None)).tags["origin"]
+        >>> next(ProceduralMotions(takes=1).inventory(None).motions()).tags["origin"]
         'synthetic'
     """
 
@@ -45,12 +43,7 @@ class ProceduralMotions:
     held_out_takes: int = 2
 
     def inventory(self, root: Path | None) -> Inventory:
-        """Lists all motions as one recording."""
-        motions = self.read(root)
-        return Inventory(recordings=(Recording(key="procedural", read=lambda: motions),))
-
-    def read(self, root: Path | None) -> Iterator[Motion]:
-        """Synthesises the motions of all splits.
+        """Lists the splits, each as one recording.
 
         Raises:
             DataError: If a root is given: this source reads no files.
@@ -62,10 +55,12 @@ class ProceduralMotions:
                 f"data.root is {root}, but the procedural source reads no files; remove it, or use a config "
                 "whose data.source is MotionFolder or another folder"
             )
-        return chain(
-            motions("train", seed=self.seed, takes=self.takes),
-            motions("val", seed=self.seed, takes=self.held_out_takes),
-            motions("test", seed=self.seed, takes=self.held_out_takes),
+        takes = {"train": self.takes, "val": self.held_out_takes, "test": self.held_out_takes}
+        return Inventory(
+            recordings=tuple(
+                Recording(key=split, read=partial(motions, split, seed=self.seed, takes=count))
+                for split, count in takes.items()
+            )
         )
 
 
@@ -74,22 +69,18 @@ class MotionFolder:
     """A folder of `.npy`/`.npz` motions with `captions.jsonl`; see `read_motion_folder`.
 
     Example:
-        >>> MotionFolder().read(Path("no/such/folder"))
+        >>> MotionFolder().inventory(Path("no/such/folder"))
         Traceback (most recent call last):
         jaxmm.errors.DataError: data.root: no/such/folder is not a folder; give the folder that holds captions.jsonl
     """
 
     def inventory(self, root: Path | None) -> Inventory:
-        """Lists the motions below `root` without reading them."""
-        return list_motion_folder(_existing(root))
-
-    def read(self, root: Path | None) -> Iterator[Motion]:
-        """Reads the motions below `root`.
+        """Lists the motions below `root` without reading them.
 
         Raises:
-            DataError: If `root` is missing or not a folder, or its contents are malformed.
+            DataError: If `root` is missing or not a folder.
         """
-        return self.inventory(root).motions()
+        return list_motion_folder(_existing(root))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,17 +100,13 @@ class BvhFolder:
     root_joint: str | None = None
 
     def inventory(self, root: Path | None) -> Inventory:
-        """Lists the motions below `root` without reading them."""
-        listed = list_bvh_folder(_existing(root), metres_per_unit=self.metres_per_unit)
-        return listed if self.root_joint is None else listed.map(partial(rooted_at, joint=self.root_joint))
-
-    def read(self, root: Path | None) -> Iterator[Motion]:
-        """Reads the motions below `root`.
+        """Lists the motions below `root` without reading them.
 
         Raises:
-            DataError: If `root` is missing or not a folder, or its contents are malformed.
+            DataError: If `root` is missing or not a folder.
         """
-        return self.inventory(root).motions()
+        listed = list_bvh_folder(_existing(root), metres_per_unit=self.metres_per_unit)
+        return listed if self.root_joint is None else listed.map(partial(rooted_at, joint=self.root_joint))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -139,16 +126,12 @@ class AmcFolder:
     metres_per_unit: float = 0.0254
 
     def inventory(self, root: Path | None) -> Inventory:
-        """Lists the motions below `root` without reading them."""
-        return list_amc_folder(_existing(root), fps=self.fps, metres_per_unit=self.metres_per_unit)
-
-    def read(self, root: Path | None) -> Iterator[Motion]:
-        """Reads the motions below `root`.
+        """Lists the motions below `root` without reading them.
 
         Raises:
-            DataError: If `root` is missing or not a folder, or its contents are malformed.
+            DataError: If `root` is missing or not a folder.
         """
-        return self.inventory(root).motions()
+        return list_amc_folder(_existing(root), fps=self.fps, metres_per_unit=self.metres_per_unit)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -172,7 +155,11 @@ class C3dFolder:
     metres_per_unit: float | None = None
 
     def inventory(self, root: Path | None) -> Inventory:
-        """Lists the motions below `root` without reading them."""
+        """Lists the motions below `root` without reading them.
+
+        Raises:
+            DataError: If `root` is missing or not a folder.
+        """
         return list_c3d_folder(
             _existing(root),
             labels=self.labels,
@@ -180,14 +167,6 @@ class C3dFolder:
             up=self.up,
             metres_per_unit=self.metres_per_unit,
         )
-
-    def read(self, root: Path | None) -> Iterator[Motion]:
-        """Reads the motions below `root`.
-
-        Raises:
-            DataError: If `root` is missing or not a folder, or its contents are malformed.
-        """
-        return self.inventory(root).motions()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -209,18 +188,14 @@ class HumanMl3dFolder:
     max_frames: int = 199
 
     def inventory(self, root: Path | None) -> Inventory:
-        """Lists the motions below `root` without reading them."""
+        """Lists the motions below `root` without reading them.
+
+        Raises:
+            DataError: If `root` is missing or not a folder.
+        """
         return list_humanml3d_folder(
             _existing(root, "new_joints and texts"), min_frames=self.min_frames, max_frames=self.max_frames
         )
-
-    def read(self, root: Path | None) -> Iterator[Motion]:
-        """Reads the motions below `root`.
-
-        Raises:
-            DataError: If `root` is missing or not a folder, or its contents are malformed.
-        """
-        return self.inventory(root).motions()
 
 
 MotionSource: TypeAlias = ProceduralMotions | MotionFolder | BvhFolder | AmcFolder | C3dFolder | HumanMl3dFolder
@@ -248,7 +223,7 @@ def packed_source(source: MotionSource, root: Path | None, *, fps: float) -> Pac
     if folder.is_dir():
         return open_packed(folder)
     _LOG.info("packing %s at %g frames a second, once, into %s", type(source).__name__, fps, folder)
-    return pack(source.read(root), folder, fps=fps)
+    return pack(source.inventory(root).motions(), folder, fps=fps)
 
 
 def _existing(root: Path | None, contents: str = CAPTIONS) -> Path:

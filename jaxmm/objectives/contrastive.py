@@ -4,6 +4,7 @@ Row i of one modality pairs with row i of the other. Where further pairs belong 
 are left out, neither positives nor negatives, or with `multi_positive` they are targets as the pairs themselves are.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -56,34 +57,21 @@ def symmetric_infonce(
     """
     _check(temperature)
     valid = jnp.ones(len(a), bool) if example_mask is None else example_mask
-    places = jnp.arange(len(a))
+    rows = _Rows(a, jnp.arange(len(a)), valid, positives)
 
-    def compare(rows: _Rows) -> tuple[_Direction, _Direction]:
+    def compare(some: _Rows) -> tuple[_Direction, _Direction]:
         """Returns both directions of the similarities of some rows of `a` to all of `b`."""
-        logits = rows.embeddings @ b.T / temperature
-        own = rows.places[:, None] == places[None, :]
-        targets, compared = _roles(own, rows.positives, multi_positive)
-        over_b, over_a = valid[None, :], rows.valid[:, None]
+        logits = some.embeddings @ b.T / temperature
+        own = some.places[:, None] == rows.places[None, :]
+        targets, compared = _roles(own, some.positives, multi_positive)
+        over_b, over_a = valid[None, :], some.valid[:, None]
         return (
             _Direction.along(logits, targets & over_b, compared & over_b, axis=1),
             _Direction.along(logits, targets & over_a, compared & over_a, axis=0),
         )
 
-    rows = _Rows(a, places, valid, positives)
-    if chunk_size is None:
-        over_b, over_a = compare(rows)
-    else:
-
-        def add(over_a: _Direction, rows: _Rows) -> tuple[_Direction, _Direction]:
-            over_b, more = compare(rows)
-            return over_a.joined(more), over_b
-
-        if chunk_size < 1 or len(a) % chunk_size:
-            raise ConfigError(f"chunk_size is {chunk_size}; give a number that divides the batch of {len(a)} rows")
-        empty = _Direction.empty(len(a), jnp.result_type(a, b, temperature))
-        pieces = split_rows(rows, len(a) // chunk_size)
-        over_a, over_b = jax.lax.scan(jax.checkpoint(add, prevent_cse=False), empty, pieces)
-        over_b = join_rows(over_b)
+    dtype = jnp.result_type(a, b, temperature)
+    over_b, over_a = compare(rows) if chunk_size is None else _in_chunks(compare, rows, chunk_size, dtype)
     attraction = over_b.attraction()
     if multi_positive:
         attraction = (attraction + over_a.attraction()) / 2
@@ -225,6 +213,23 @@ class _Direction(NamedTuple):
 
     def attraction(self) -> Float[Array, "rows"]:
         return self.target_sum / jnp.maximum(self.num_targets, 1)
+
+
+def _in_chunks(
+    compare: Callable[[_Rows], tuple[_Direction, _Direction]], rows: _Rows, chunk_size: int, dtype: jnp.dtype
+) -> tuple[_Direction, _Direction]:
+    """Returns what `compare` does of all rows, but holds the similarities of one chunk at a time."""
+
+    def add(over_a: _Direction, chunk: _Rows) -> tuple[_Direction, _Direction]:
+        over_b, more = compare(chunk)
+        return over_a.joined(more), over_b
+
+    num_rows = len(rows.places)
+    if chunk_size < 1 or num_rows % chunk_size:
+        raise ConfigError(f"chunk_size is {chunk_size}; give a number that divides the batch of {num_rows} rows")
+    pieces = split_rows(rows, num_rows // chunk_size)
+    over_a, over_b = jax.lax.scan(jax.checkpoint(add, prevent_cse=False), _Direction.empty(num_rows, dtype), pieces)
+    return join_rows(over_b), over_a
 
 
 def _roles(

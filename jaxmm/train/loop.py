@@ -112,6 +112,7 @@ def fit(
         if monitor.bad_in_row >= numerics.rollback_after:
             num_rollbacks += 1
             _check_hope(step, num_rollbacks, numerics)
+            del state  # its memory is that of the one to come
             state = hooks.roll_back()
             _LOG.warning("%d bad steps in a row at step %d; back to step %d", monitor.bad_in_row, step, state.step)
             hooks.report(step, {"alert/rollback": float(num_rollbacks)})

@@ -1,7 +1,10 @@
-"""A run that is killed at any moment and started again ends in the same state, to the bit."""
+"""A run that is killed or asked to stop at any moment, and started again, ends in the same state, to the bit."""
 
 import json
+import os
 import random
+import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -9,6 +12,8 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PHASES = ("compiling", "training", "evaluating", "saving")
+TIMEOUT = 300
 
 
 def test_a_second_start_compiles_nothing(short_run):
@@ -38,3 +43,113 @@ def test_killed_run_ends_in_the_same_state(seed, short_run, environment, jaxmm_j
 @pytest.mark.parametrize("seed", range(5, 25))
 def test_killed_run_ends_in_the_same_state_many_times(seed, short_run, environment, jaxmm_json, tmp_path):
     assert_resumes_after_a_kill(seed, short_run, environment, jaxmm_json, tmp_path / "run")
+
+
+def num_records(run):
+    path = run / "metrics.jsonl"
+    return len(path.read_text().splitlines()) if path.is_file() else 0
+
+
+def reached(phase, run, log):
+    """Tells whether a run is in, or just before, a phase."""
+    if phase == "compiling":
+        return (run / "metrics.jsonl").is_file()
+    if phase == "training":
+        return num_records(run) > 0
+    if phase == "evaluating":
+        return "of val" in log.read_text()
+    return (run / "checkpoints/.partial").is_dir() and any((run / "checkpoints/.partial").iterdir())
+
+
+def stop_in(phase, number, short_run, run, environment, *, after=0.0):
+    """Starts a run, sends it a signal in a phase, and returns its status and what it said."""
+    log = run.with_suffix(".log")
+    if phase == "compiling":  # without what earlier runs have compiled
+        environment = {**environment, "JAX_COMPILATION_CACHE_DIR": str(run.with_suffix(".compiled"))}
+    with log.open("w") as stderr:
+        process = subprocess.Popen(short_run.command(run), cwd=REPOSITORY, env=environment, stderr=stderr)
+        deadline = time.monotonic() + TIMEOUT
+        while not reached(phase, run, log) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+        time.sleep(after)
+        process.send_signal(number)
+        status = process.wait(timeout=TIMEOUT)
+    return status, log.read_text()
+
+
+def assert_stops_and_continues(phase, number, short_run, environment, jaxmm_json, run, *, after=0.0):
+    status, said = stop_in(phase, number, short_run, run, environment, after=after)
+    if status == 0:  # it ended before the signal came
+        pytest.fail(f"the run was over before the signal: {said}")
+    assert status == 128 + number, said
+    assert "Traceback" not in said
+    saved = jaxmm_json("verify", run)["step"]
+    assert f"step {saved} is saved; the same command continues from there" in said
+    subprocess.run(short_run.command(run), cwd=REPOSITORY, env=environment, check=True, capture_output=True)
+    assert jaxmm_json("verify", run) == short_run.verified
+    steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert steps == sorted(steps)
+
+
+@pytest.mark.parametrize(("phase", "number"), [("compiling", signal.SIGUSR1), ("saving", signal.SIGTERM)])
+def test_a_signal_loses_no_step(phase, number, short_run, environment, jaxmm_json, tmp_path):
+    assert_stops_and_continues(phase, number, short_run, environment, jaxmm_json, tmp_path / "run")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("phase", PHASES)
+def test_sigterm_at_random_moments_of_a_phase(phase, seed, short_run, environment, jaxmm_json, tmp_path):
+    after = random.Random(seed).uniform(0, 0.4)
+    run = tmp_path / "run"
+    assert_stops_and_continues(phase, signal.SIGTERM, short_run, environment, jaxmm_json, run, after=after)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def start_two(short_run, run, environment, logs):
+    """Starts both processes of a run, which meet over loopback."""
+    address = f"127.0.0.1:{free_port()}"
+    processes = []
+    for place, log in enumerate(logs):
+        cluster = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": str(place)}
+        with log.open("w") as stderr:
+            words = short_run.command(run, "--distributed")
+            processes.append(subprocess.Popen(words, cwd=REPOSITORY, env={**environment, **cluster}, stderr=stderr))
+    return processes
+
+
+def train_loss(run):
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return {record["step"]: record["train/loss"] for record in records if "train/loss" in record}
+
+
+def test_two_processes_asked_through_one_save_the_same_step_and_train_as_one_does(
+    short_run, environment, jaxmm_json, tmp_path
+):
+    run, logs = tmp_path / "run", (tmp_path / "first.log", tmp_path / "second.log")
+    environment = {**environment, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    processes = start_two(short_run, run, environment, logs)
+    deadline = time.monotonic() + TIMEOUT
+    while num_records(run) == 0 and all(p.poll() is None for p in processes) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    processes[1].send_signal(signal.SIGTERM)
+    statuses = [process.wait(timeout=TIMEOUT) for process in processes]
+    said = [log.read_text() for log in logs]
+    assert statuses == [143, 143], said
+    saved = jaxmm_json("verify", run)["step"]
+    assert all(f"step {saved} is saved" in own for own in said)
+    assert [process.wait(timeout=TIMEOUT) for process in start_two(short_run, run, environment, logs)] == [0, 0], [
+        log.read_text() for log in logs
+    ]
+    verified = jaxmm_json("verify", run)
+    assert verified["ok"]
+    assert verified["step"] == short_run.verified["step"]
+    ours, theirs = train_loss(run), train_loss(short_run.folder)
+    assert ours.keys() == theirs.keys()
+    first = min(ours)
+    assert ours[first] == pytest.approx(theirs[first], rel=1e-4)

@@ -147,11 +147,6 @@ def test_verify_names_a_changed_checkpoint(jaxmm, run, tmp_path):
     assert found["ok"] is False and "checkpoints" in found["problem"]
 
 
-def test_index_of_another_checkpoint_is_refused(jaxmm, short_run, index):
-    error = jaxmm("retrieve", short_run.folder, "--index", index, "--text", "a bow", status=2).stderr
-    assert "another checkpoint" in error
-
-
 def test_python_interface_mirrors_the_command_line(run, index):
     model, gallery = library.load(run), library.Index.read(index)
     assert np.allclose(model.embed_text(gallery.captions[:3]), gallery.text[:3], atol=1e-5)

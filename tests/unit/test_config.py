@@ -103,7 +103,7 @@ def test_what_is_no_settings_class_is_neither_called_nor_built(name):
 
 
 def test_fields_of_another_version_are_named():
-    with pytest.raises(ConfigError, match=r"jaxmm\.optim\.Group has no field alpha, beta; .* another version"):
+    with pytest.raises(ConfigError, match=r"jaxmm\.optim\.Group has no field 'alpha', 'beta'; .* another version"):
         decode({"class": "jaxmm.optim.Group", "pattern": "", "beta": 1, "alpha": 2})
     with pytest.raises(ConfigError, match=r"jaxmm\.optim\.Group: .*'pattern'; the file is of another version"):
         decode({"class": "jaxmm.optim.Group"})

@@ -291,11 +291,11 @@ def read(kind: int, folder: Path) -> object:
     from jaxmm.weights.files import read_config, read_tensors
 
     readers: dict[int, Callable[[], object]] = {
-        ARRAYS: lambda: sum(motion.num_frames for motion in sources.MotionFolder().read(folder)),
-        BVH: lambda: sum(motion.num_frames for motion in sources.BvhFolder().read(folder)),
-        AMC: lambda: sum(motion.num_frames for motion in sources.AmcFolder().read(folder)),
-        C3D: lambda: sum(motion.num_frames for motion in sources.C3dFolder().read(folder)),
-        HUMAN: lambda: sum(motion.num_frames for motion in sources.HumanMl3dFolder().read(folder)),
+        ARRAYS: lambda: sum(motion.num_frames for motion in sources.MotionFolder().inventory(folder).motions()),
+        BVH: lambda: sum(motion.num_frames for motion in sources.BvhFolder().inventory(folder).motions()),
+        AMC: lambda: sum(motion.num_frames for motion in sources.AmcFolder().inventory(folder).motions()),
+        C3D: lambda: sum(motion.num_frames for motion in sources.C3dFolder().inventory(folder).motions()),
+        HUMAN: lambda: sum(motion.num_frames for motion in sources.HumanMl3dFolder().inventory(folder).motions()),
         WEIGHTS: lambda: read_tensors(folder),
         CONFIG: lambda: read_config(folder),
         INDEX: lambda: Index.read(folder / "index.safetensors"),

@@ -77,18 +77,18 @@ def test_a_failure_leaves_no_cache_behind(root, own_cache):
 @pytest.mark.parametrize("source", [MotionFolder(), BvhFolder(), AmcFolder(), C3dFolder(), HumanMl3dFolder()])
 def test_a_root_is_needed_and_must_be_a_folder(source, tmp_path):
     with pytest.raises(DataError, match=r"data.root is not set; give the folder .* with --data.root PATH"):
-        source.read(None)
+        source.inventory(None)
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "absent", tmp_path / "file"):
         with pytest.raises(DataError, match=f"data.root: {path} is not a folder; give the folder that holds"):
-            source.read(path)
+            source.inventory(path)
 
 
 def test_the_procedural_source_refuses_files(tmp_path):
     with pytest.raises(
         DataError, match=f"data.root is {tmp_path}, but the procedural source reads no files; remove it"
     ):
-        ProceduralMotions().read(tmp_path)
+        ProceduralMotions().inventory(tmp_path)
 
 
 def test_the_procedural_source_names_its_splits_and_its_keys_are_distinct(monkeypatch):
@@ -101,7 +101,7 @@ def test_the_procedural_source_names_its_splits_and_its_keys_are_distinct(monkey
         return iter(())
 
     monkeypatch.setattr(procedural, "motions", few)
-    assert list(ProceduralMotions(seed=3, takes=5, held_out_takes=2).read(None)) == []
+    assert list(ProceduralMotions(seed=3, takes=5, held_out_takes=2).inventory(None).motions()) == []
     assert asked == [("train", 3, 5), ("val", 3, 2), ("test", 3, 2)]
     monkeypatch.undo()
-    assert next(ProceduralMotions(takes=1).read(None)).tags["split"] == "train"
+    assert next(ProceduralMotions(takes=1).inventory(None).motions()).tags["split"] == "train"

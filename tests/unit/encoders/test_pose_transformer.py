@@ -89,7 +89,7 @@ def test_a_motion_alone_and_unpadded_gives_the_same_embedding(name):
         np.testing.assert_allclose(alone[0], together[row], atol=1e-5)
 
 
-@encoders
+@kinds
 def test_every_valid_frame_and_joint_matters_and_no_other(name):
     frames, mask = padded((6, 3, 5))
     gradient = np.asarray(jax.jit(jax.grad(lambda x: embed(name, x, mask)[:, 0].sum()))(frames))
@@ -107,7 +107,7 @@ def test_order_of_frames_and_of_joints_matters(name):
         assert np.abs(embed(name, jnp.take(frames, order, axis), mask) - plain).max() > 1e-3
 
 
-@encoders
+@kinds
 def test_dropout_acts_only_in_training_and_by_its_key(name):
     params = variables(name)["params"]
     (one, same, other) = (train(name, params, *padded((6, 3, 5)), seed)[0][1] for seed in (0, 0, 1))
@@ -115,7 +115,7 @@ def test_dropout_acts_only_in_training_and_by_its_key(name):
     assert np.abs(one - other).max() > 1e-3 < np.abs(one - embed(name, *padded((6, 3, 5)))).max()
 
 
-@encoders
+@kinds
 def test_a_gradient_reaches_every_parameter(name):
     gradients = train(name, variables(name)["params"], *padded((6, 3, 5)))[1]
     for path, leaf in jax.tree_util.tree_leaves_with_path(gradients):
@@ -124,7 +124,7 @@ def test_a_gradient_reaches_every_parameter(name):
             assert np.abs(leaf).max() > 1e-6, jax.tree_util.keystr(path)
 
 
-@encoders
+@kinds
 def test_a_wholly_masked_motion_is_finite_and_so_are_its_gradients(name):
     (value, out), gradients = train(name, variables(name)["params"], *padded((6, 0, 5), float("nan")))
     assert np.isfinite(value)
