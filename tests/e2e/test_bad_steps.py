@@ -14,6 +14,7 @@ from jaxmm.checkpoint import Checkpoints
 from jaxmm.errors import TrainingError
 from jaxmm.experiment import read_config
 from jaxmm.numerics import Numerics
+from jaxmm.train.step import Devices
 
 TINY = Path(__file__).resolve().parents[2] / "configs/dance_text/tiny.py"
 STEPS_PER_EPOCH, EPOCHS, BAD_IN_ROW = 11, 3, 3
@@ -26,8 +27,9 @@ def experiment():
         experiment,
         task=dataclasses.replace(experiment.task, numerics=Numerics(rollback_after=BAD_IN_ROW, max_rollbacks=2)),
         data=dataclasses.replace(
-            experiment.data, num_frames=4, source=dataclasses.replace(experiment.data.source, takes=1)
+            experiment.data, num_frames=4, source=dataclasses.replace(experiment.data.source, takes=1, held_out_takes=1)
         ),
+        devices=Devices(num_devices=1),
         loop=dataclasses.replace(experiment.loop, epochs=EPOCHS, evaluate_every=0, save_every=1, log_every=1, keep=9),
     )
 
