@@ -3,8 +3,10 @@
 import math
 from typing import Literal, TypeAlias
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Float32, Int, Int64
+from jaxtyping import Array, BFloat16, Float, Float32, Int, Int64
 
 from jaxmm.errors import ConfigError, DataError, MissingExtraError
 
@@ -40,9 +42,10 @@ def top_k(
 class ExactSearch:
     """Compares every item, a block of the gallery at a time; ties go to the lower place (D6).
 
-    Beyond two copies of the gallery, memory does not grow with it. Single-precision products choose candidates with a
-    margin for their rounding; the candidates are ordered by products in double precision. So the block size, the
-    number of queries and an item's place change no bit of an answer, and equal items tie exactly.
+    Reading the gallery is what takes time, so products in bfloat16, half of its size, choose candidates with a margin
+    for their rounding, products in single precision choose among those, and products in double precision order the
+    rest. So the block size, the number of queries and an item's place change no bit of an answer, and equal items tie
+    exactly. Beyond one and a half copies of the gallery, memory does not grow with it.
 
     Args:
         gallery: Embeddings of the items; may be memory-mapped.
@@ -61,11 +64,12 @@ class ExactSearch:
         _check(gallery)
         self._gallery = gallery
         self._block_size = block_size
-        # A product of one query with item-minor memory runs several times as fast as with item-major memory.
-        starts = range(0, len(gallery), block_size)
-        self._blocks = [np.ascontiguousarray(gallery[start : start + block_size].T) for start in starts]
-        longest = math.sqrt(max(float(np.einsum("di,di->i", block, block).max()) for block in self._blocks))
-        self._rounding = 2 * gallery.shape[1] * np.finfo(np.float32).eps * longest  # of a query of unit norm
+        blocks = [gallery[start : start + block_size] for start in range(0, len(gallery), block_size)]
+        self._blocks = [jnp.asarray(block, jnp.bfloat16) for block in blocks]
+        longest = math.sqrt(max(float(np.einsum("id,id->i", block, block).max()) for block in blocks))
+        # Largest errors of a product with a query of unit norm: of sums in single precision, and of rounded factors.
+        self._single = 2 * gallery.shape[1] * float(np.finfo(np.float32).eps) * longest
+        self._half = self._single + 2.01 * float(jnp.finfo(jnp.bfloat16).eps) / 2 * longest
 
     def __call__(self, queries: Float[np.ndarray, "queries dim"], k: int) -> tuple[Places, Scores]:
         """Returns the places of the best `k` items, or of all where there are fewer, and their scores.
@@ -80,6 +84,8 @@ class ExactSearch:
         for start in range(0, len(queries), _QUERIES_AT_ONCE):
             chunk = queries[start : start + _QUERIES_AT_ONCE].astype(np.float32)
             for row, (query, candidates) in enumerate(zip(chunk, self._candidates(chunk, size), strict=True), start):
+                near = self._gallery[candidates] @ query
+                candidates = candidates[near >= _least(near, size, self._single, query)]
                 exact = (self._gallery[candidates].astype(np.float64) * query).sum(axis=1)
                 order = np.argsort(-exact, kind="stable")[:size]  # candidates stand by place, so ties do too
                 places[row], scores[row] = candidates[order], exact[order]
@@ -87,22 +93,34 @@ class ExactSearch:
 
     def _candidates(self, queries: Float32[np.ndarray, "queries dim"], k: int) -> list[Int64[np.ndarray, "candidates"]]:
         """Returns for each query the places, rising, of all items that rounding may have kept from its best `k`."""
-        margins = 2 * self._rounding * np.linalg.norm(queries, axis=1)
-        found = [_Candidates(k, float(margin)) for margin in margins]
+        found = [_Candidates(k, self._half, query) for query in queries]
         for number, block in enumerate(self._blocks):
-            for candidates, scores in zip(found, queries @ block, strict=True):
+            for candidates, scores in zip(found, np.asarray(_compare(queries, block)), strict=True):
                 candidates.take(scores, first=number * self._block_size)
         return [candidates.places for candidates in found]
 
 
-class _Candidates:
-    """The items of the blocks seen so far whose scores come within a margin of the best `k`."""
+@jax.jit
+def _compare(
+    queries: Float32[Array, "queries dim"], block: BFloat16[Array, "items dim"]
+) -> Float32[Array, "queries items"]:
+    return jnp.matmul(queries.astype(jnp.bfloat16), block.T, preferred_element_type=jnp.float32)
 
-    def __init__(self, k: int, margin: float) -> None:
+
+def _least(scores: Float32[np.ndarray, "items"], k: int, error: float, query: Float32[np.ndarray, "dim"]) -> float:
+    """Returns the smallest score that an item of the best `k` can have, where scores are wrong by up to `error`."""
+    return float(np.partition(scores, -k)[-k]) - 2 * error * float(np.linalg.norm(query))
+
+
+class _Candidates:
+    """The items of the blocks seen so far that rounding may have kept from the best `k`."""
+
+    def __init__(self, k: int, error: float, query: Float32[np.ndarray, "dim"]) -> None:
         self.places = np.zeros(0, np.int64)
         self._scores = np.zeros(0, np.float32)
         self._k = k
-        self._margin = margin
+        self._error = error
+        self._query = query
         self._least = -np.inf
 
     def take(self, scores: Float32[np.ndarray, "items"], *, first: int) -> None:
@@ -113,7 +131,7 @@ class _Candidates:
         self.places = np.concatenate([self.places, close + first])
         self._scores = np.concatenate([self._scores, scores[close]])
         if len(self._scores) >= self._k:
-            self._least = np.partition(self._scores, -self._k)[-self._k] - self._margin
+            self._least = _least(self._scores, self._k, self._error, self._query)
             kept = self._scores >= self._least
             self.places, self._scores = self.places[kept], self._scores[kept]
 

@@ -57,6 +57,15 @@ def test_neither_blocks_nor_company_change_a_bit_of_an_answer(num_items, dim):
             np.testing.assert_array_equal(own_scores, scores[chosen])
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-3, 300.0])
+def test_items_nearer_to_each_other_than_rounded_products_tell_are_ordered_all_the_same(scale):
+    rng = np.random.default_rng(0)
+    centre = unit(rng, 64)
+    gallery = np.float32(scale) * (centre + np.float32(1e-4) * unit(rng, 4000, 64))
+    queries = np.stack([centre, -centre, np.float32(10) * unit(rng, 64)])
+    assert ExactSearch(gallery, block_size=700)(queries, 25)[0].tolist() == naive(gallery, queries, 25)
+
+
 def test_more_queries_than_are_searched_at_once_keep_their_rows():
     rng = np.random.default_rng(0)
     gallery, queries = unit(rng, 50, 4), unit(rng, 1100, 4)
