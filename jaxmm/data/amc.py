@@ -28,7 +28,7 @@ def read_amc(
     captions: tuple[str, ...],
     key: str | None = None,
 ) -> Motion:
-    """Reads one AMC file into world positions by forward kinematics.
+    r"""Reads one AMC file into world positions by forward kinematics.
 
     A joint is the far end of its bone, and the root. A bone turns about its own axes, in the order that its skeleton
     file states; lengths there are divided by the file's unit of length. Bones of one side, such as `lfemur` and
@@ -64,12 +64,7 @@ def read_amc(
         ... :hierarchy
         ...   root arm
         ... ''')
-        >>> _ = (root / "lift.amc").write_text('''
-        ... :DEGREES
-        ... 1
-        ... root 0 1 0 0 0 0
-        ... arm 90
-        ... ''')
+        >>> _ = (root / "lift.amc").write_text(":DEGREES\n1\nroot 0 1 0 0 0 0\narm 90\n")
         >>> motion = read_amc(root / "lift.amc", skeleton=root / "arm.asf", fps=120.0, metres_per_unit=1.0,
         ...                   captions=("a person lifts an arm",))
         >>> motion.skeleton.joint_names, motion.positions[0].round(3).tolist()
@@ -77,9 +72,8 @@ def read_amc(
     """
     acclaim = read_asf(skeleton)
     bones = acclaim.bones
-    values = _read_frames(path, acclaim)
     positions = place_joints(
-        values,
+        _read_frames(path, acclaim),
         lambda rows: _world_positions(bones, rows),
         num_joints=len(bones),
         metres_per_unit=metres_per_unit / acclaim.length,

@@ -69,9 +69,7 @@ def read_member(archive: Archive, name: str) -> np.ndarray:
             raise DataError(f"{origin}: is compressed in a way NumPy does not use; save it with np.savez_compressed")
         with archive.open(info) as file:
             return _read_array(file, origin, info.file_size)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise DataError(f"{origin}: damaged or unsupported ({error})") from error
-    except (KeyError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
         raise DataError(f"{origin}: damaged or unsupported ({error})") from error
 
 

@@ -32,11 +32,11 @@ def start(line_task, make_line_batch):
     return build
 
 
-def run(line_task, make_line_batch, state, mesh, num_steps=3, mode="jit", stop=0):
+def run(line_task, make_line_batch, state, mesh, num_steps=3, mode="jit"):
     step = compile_train_step(line_task, state, mesh, mode=mode)
     for number in range(num_steps):
-        state, metrics, alarms = step(state, make_line_batch(number, 8), stop)
-    assert int(alarms["stop"]) == stop
+        state, metrics, alarms = step(state, make_line_batch(number, 8), 0)
+    assert int(alarms["stop"]) == 0
     assert int(alarms["bad_in_row"]) == 0
     return state, metrics
 
@@ -123,7 +123,9 @@ def test_a_step_compiles_once(line_task, make_line_batch, start):
 @pytest.mark.parametrize("mode", ["jit", "pmap"])
 def test_a_request_to_stop_comes_back_from_the_step(mode, line_task, make_line_batch, start):
     mesh = mesh_of(2)
-    run(line_task, make_line_batch, start(mesh), mesh, num_steps=1, mode=mode, stop=15)
+    step = compile_train_step(line_task, start(mesh), mesh, mode=mode)
+    _, _, alarms = step(start(mesh), make_line_batch(0, 8), 15)
+    assert int(alarms["stop"]) == 15
 
 
 @pytest.mark.parametrize(
