@@ -22,7 +22,7 @@ from jaxmm.index import Hit, Index
 from jaxmm.snapshot import tree_sha256
 from jaxmm.tasks.base import Embeds
 from jaxmm.train.step import compile_eval, make_mesh, place_whole, replicated
-from jaxmm.typing import Batch, Collections, Params
+from jaxmm.typing import Collections, Params
 
 _LOG = logging.getLogger(__name__)
 CONFIG_FILE = "config.json"
@@ -65,15 +65,29 @@ class Embedder:
         return np.concatenate(rows)
 
     def motions(
-        self, params: Params, collections: Collections, batches: Iterable[Batch]
+        self,
+        params: Params,
+        collections: Collections,
+        motions: Iterable[Sequence[Float32[np.ndarray, "_time joints 3"]]],
     ) -> Float32[np.ndarray, "motions dim"]:
-        """Embeds the valid motions of batches."""
+        """Embeds motions, each given as one or more windows."""
         params, collections = self._place(params, collections)
-        rows = []
-        for batch in batches:
+        size, rows, counts, waiting = self._data.batch_size, [], [], []
+
+        def embed(windows: list[np.ndarray]) -> None:
+            batch = self._data.stack(windows, num_rows=size)
             placed = place_whole({name: batch[name] for name in ("motion", "motion_mask")}, self._mesh)
-            rows.append(np.asarray(self._motion(params, collections, placed))[np.asarray(batch["example_mask"])])
-        return np.concatenate(rows)
+            rows.append(np.asarray(self._motion(params, collections, placed))[: len(windows)])
+
+        for windows in motions:
+            counts.append(len(windows))
+            waiting += windows
+            while len(waiting) >= size:
+                embed(waiting[:size])
+                del waiting[:size]
+        if waiting:
+            embed(waiting)
+        return _mean_of_runs(np.concatenate(rows), counts)
 
     def split(
         self, params: Params, collections: Collections, data: MotionTextData, split: str
@@ -82,7 +96,7 @@ class Embedder:
         gallery = data.gallery(split)
         _LOG.info("embedding %d motions and %d captions of %s", len(gallery.indices), len(gallery.captions), split)
         params, collections = self._place(params, collections)
-        motion = self.motions(params, collections, data.eval_batches(split))
+        motion = self.motions(params, collections, data.windows(split))
         return gallery, motion, self.texts(params, collections, gallery.captions)
 
     def _place(self, params: Params, collections: Collections) -> tuple[Params, Collections]:
@@ -91,6 +105,16 @@ class Embedder:
         if held and isinstance(held[0], jax.Array):
             return params, collections
         return jax.device_put((params, collections), replicated(self._mesh))
+
+
+def _mean_of_runs(rows: Float32[np.ndarray, "rows dim"], counts: Sequence[int]) -> Float32[np.ndarray, "runs dim"]:
+    """Returns the mean direction of each run of that many consecutive rows; a row alone stays as it is."""
+    if len(counts) == len(rows):
+        return rows
+    starts = np.cumsum([0, *counts[:-1]])
+    sums = np.add.reduceat(rows, starts, dtype=np.float64)
+    means = (sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    return np.where(np.equal(counts, 1)[:, None], rows[starts], means)
 
 
 class Model:
@@ -161,15 +185,14 @@ class Model:
         """Embeds motions, resampled and placed as in training.
 
         Args:
-            motions: One or more motions; of a longer one the centre is seen.
+            motions: One or more motions; `experiment.data.window_stride` tells what is seen of a long one.
 
         Raises:
             DataError: If there is no motion, or one has another number of joints than the run's.
         """
         if not motions:
             raise DataError("embed_motion takes a list of one or more motions")
-        size, data = self.experiment.data.batch_size, self.experiment.data
-        prepared = []
+        data, windows = self.experiment.data, []
         for motion in motions:
             if motion.skeleton.num_joints != self.skeleton.num_joints:
                 raise DataError(
@@ -178,10 +201,8 @@ class Model:
                     "give a motion of that skeleton"
                 )
             frames = resample(motion.positions, source_fps=motion.fps, target_fps=data.fps)
-            prepared.append(data.prepare(frames, motion.skeleton))
-        chunks = [prepared[start : start + size] for start in range(0, len(prepared), size)]
-        batches = [data.stack(chunk, num_rows=size) for chunk in chunks]
-        return self.embedder.motions(self.params, self.collections, batches)
+            windows.append(data.windows(frames, motion.skeleton))
+        return self.embedder.motions(self.params, self.collections, windows)
 
     def open_data(self, *, root: str | None = None) -> MotionTextData:
         """Opens the run's data, or the data at another root with the run's settings."""

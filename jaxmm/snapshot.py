@@ -1,9 +1,10 @@
 """One checkpoint: a folder of arrays, the position in the data, the data's fingerprint, and a manifest of hashes."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import grain
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+import tensorstore
 from jax.experimental.multihost_utils import process_allgather
 
 from jaxmm.config import differences
@@ -116,7 +118,8 @@ def verify(folder: Path) -> str:
     return _check_state(folder, tree_sha256({**found["model"], **found["training"]}))
 
 
-def _checkpointer() -> ocp.Checkpointer:
+@contextlib.contextmanager
+def _checkpointer() -> Iterator[ocp.Checkpointer]:
     # Grain's handler has the methods of Orbax's base class, but not the class.
     handlers: dict[str, Any] = {
         "model": ocp.StandardCheckpointHandler(),
@@ -124,7 +127,23 @@ def _checkpointer() -> ocp.Checkpointer:
         "data": grain.checkpoint.CheckpointHandler(),
     }
     # Not asynchronous: a save takes seconds an hour, and so an error belongs to the save that met it.
-    return ocp.Checkpointer(ocp.CompositeCheckpointHandler(**handlers))
+    with _unread_metrics(), ocp.Checkpointer(ocp.CompositeCheckpointHandler(**handlers)) as orbax:
+        yield orbax
+
+
+@contextlib.contextmanager
+def _unread_metrics() -> Iterator[None]:
+    """Spares a long run 40 KiB a save: what TensorStore's metrics are returned in is never freed.
+
+    Orbax reads them at each save, for a line of its log.
+    """
+    name = "experimental_collect_matching_metrics"
+    read = getattr(tensorstore, name)
+    setattr(tensorstore, name, lambda *_: [])
+    try:
+        yield
+    finally:
+        setattr(tensorstore, name, read)
 
 
 def _read_arrays(folder: Path, *items: str) -> dict[str, Any]:

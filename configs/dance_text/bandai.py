@@ -33,6 +33,7 @@ def get_config() -> Experiment:
             split=HashSplit(num_buckets=10, test=(0,)),
             fps=10.0,
             num_frames=30,
+            window_stride=6,
             centre="root_relative",
             tokenizer=MINILM,
         ),

@@ -38,8 +38,10 @@ class MotionText:
         root: Folder of the source's files; None for the procedural source.
         split: How motions are assigned to train, val and test.
         fps: Frame rate that motions are resampled to.
-        num_frames: Longest motion the model sees; longer ones are cropped, at random in training and to their
-            centre otherwise, shorter ones are padded and masked.
+        num_frames: Longest motion the model sees at once; of longer ones training takes a random part, shorter ones
+            are padded and masked.
+        window_stride: Frames between the windows of `num_frames` that a longer motion is embedded from: its embedding
+            is the mean of theirs, scaled to norm 1. None embeds its centre alone.
         centre: Where the root is moved to the origin.
         face_forward: Whether the first frame's hips are turned to face +z.
         scale: Multiplies positions, which are in metres.
@@ -64,6 +66,7 @@ class MotionText:
     split: HashSplit | FileSplit | TagSplit = dataclasses.field(default_factory=TagSplit)
     fps: float = 20.0
     num_frames: int = 60
+    window_stride: int | None = None
     centre: Centre = "first_frame"
     face_forward: bool = False
     scale: float = 1.0
@@ -75,9 +78,15 @@ class MotionText:
     num_threads: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("fps", "num_frames", "scale", "max_tokens", "batch_size", "num_threads"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"data.{name} is {getattr(self, name)}; give a value above zero")
+        for name in ("fps", "num_frames", "window_stride", "scale", "max_tokens", "batch_size", "num_threads"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"data.{name} is {value}; give a value above zero")
+        if self.window_stride is not None and self.window_stride > self.num_frames:
+            raise ConfigError(
+                f"data.window_stride is {self.window_stride}, which skips frames; give data.num_frames, "
+                f"{self.num_frames}, or less"
+            )
         if self.fps > FASTEST_FPS:
             raise ConfigError(f"data.fps is {self.fps}; give {FASTEST_FPS} or less")
 
@@ -126,6 +135,32 @@ class MotionText:
         known = [texts for key, texts in zip(packed.keys, packed.captions, strict=True) if assigned[key] == "train"]
         return CaptionTokenizer.of_words((text for texts in known for text in texts), max_tokens=self.max_tokens)
 
+    def windows(
+        self, positions: Float32[np.ndarray, "time joints 3"], skeleton: Skeleton
+    ) -> list[Float32[np.ndarray, "new_time joints 3"]]:
+        """Cuts a motion at this frame rate into what it is embedded from: evenly spread windows that reach both ends.
+
+        Args:
+            positions: World positions at `fps`.
+            skeleton: Names and parents of the joints.
+
+        Returns:
+            Prepared windows of at most `num_frames` frames, no further apart than `window_stride`; without a stride,
+            the one in the centre.
+
+        Example:
+            >>> path = np.arange(8, dtype=np.float32)[:, None, None] * np.ones(3, np.float32)
+            >>> bone = Skeleton(joint_names=("Hips",), parents=(-1,))
+            >>> cut = MotionText(num_frames=4, window_stride=3, centre="none").windows(path, bone)
+            >>> [window[:, 0, 0].tolist() for window in cut]
+            [[0.0, 1.0, 2.0, 3.0], [2.0, 3.0, 4.0, 5.0], [4.0, 5.0, 6.0, 7.0]]
+        """
+        spare = max(0, len(positions) - self.num_frames)
+        starts = [spare // 2]
+        if self.window_stride is not None and spare:
+            starts = np.linspace(0, spare, math.ceil(spare / self.window_stride) + 1).astype(int).tolist()
+        return [self.prepare(positions[start : start + self.num_frames], skeleton) for start in starts]
+
     def prepare(
         self,
         positions: Float32[np.ndarray, "time joints 3"],
@@ -140,14 +175,14 @@ class MotionText:
             positions: World positions at `fps`.
             skeleton: Names and parents of the joints.
             change: Augmentation to apply; none by default.
-            rng: Chooses the crop; without it the crop is the centre.
+            rng: Chooses the crop; without it the motion begins at its start.
 
         Returns:
             At most `num_frames` frames.
         """
         change = change or Change()
         spare = len(positions) - math.ceil(self.num_frames * change.rate)
-        start = 0 if spare <= 0 else spare // 2 if rng is None else int(rng.integers(spare + 1))
+        start = 0 if spare <= 0 or rng is None else int(rng.integers(spare + 1))
         window = positions[start : start + math.ceil(self.num_frames * change.rate)]
         window = change.at_rate(window)[: self.num_frames]
         if self.face_forward:
@@ -310,16 +345,16 @@ class MotionTextData:
             yield {"token_ids": token_ids, "token_mask": token_mask}
 
     def sample_batch(self) -> Batch:
-        """Returns a batch of the shapes and types that training uses."""
-        return next(iter(self.eval_batches("train")))
+        """Returns a batch of the shapes and types that training uses: the first motions and captions of its split."""
+        size = self.settings.batch_size
+        chosen = self.split("train")[:size]
+        motions = [self.settings.prepare(self.packed.motion(index), self.packed.skeleton) for index in chosen]
+        return self._batch(motions, [self.packed.captions[index][0] for index in chosen], num_rows=size)
 
-    def eval_batches(self, split: str) -> Iterator[Batch]:
-        """Yields a split in order, not augmented, each motion with its first caption; the last batch is filled up."""
-        indices, size = self.split(split), self.settings.batch_size
-        for start in range(0, len(indices), size):
-            chosen = indices[start : start + size]
-            motions = [self.settings.prepare(self.packed.motion(index), self.packed.skeleton) for index in chosen]
-            yield self._batch(motions, [self.packed.captions[index][0] for index in chosen], num_rows=size)
+    def windows(self, split: str) -> Iterator[list[Float32[np.ndarray, "_time joints 3"]]]:
+        """Yields what each motion of a split is embedded from, in order and not augmented."""
+        for index in self.split(split):
+            yield self.settings.windows(self.packed.motion(index), self.packed.skeleton)
 
     def gallery(self, split: str) -> Gallery:
         """Returns what a split offers to search."""

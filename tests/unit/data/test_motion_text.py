@@ -191,9 +191,26 @@ def test_random_crops_reach_both_ends(line, skeleton):
 
 
 @pytest.mark.parametrize(("num_frames", "first", "last"), [(3, 0, 2), (8, 0, 7), (12, 2, 9), (13, 2, 9)])
-def test_without_a_generator_the_crop_is_the_centre(num_frames, first, last, line, skeleton):
-    window = MotionText(num_frames=NUM_FRAMES, centre="none").prepare(line(num_frames), skeleton)[:, 0, 0]
-    assert (window[0], window[-1]) == (first, last)
+def test_without_a_stride_a_motion_is_its_centre(num_frames, first, last, line, skeleton):
+    (window,) = MotionText(num_frames=NUM_FRAMES, centre="none").windows(line(num_frames), skeleton)
+    assert (window[0, 0, 0], window[-1, 0, 0]) == (first, last)
+
+
+@settings(max_examples=60, deadline=None)
+@given(num_frames=st.integers(1, 60), stride=st.integers(1, NUM_FRAMES))
+def test_windows_cover_a_motion_and_are_no_further_apart_than_the_stride(num_frames, stride, line, skeleton):
+    view = MotionText(num_frames=NUM_FRAMES, window_stride=stride, centre="none")
+    windows = [window[:, 0, 0] for window in view.windows(line(num_frames), skeleton)]
+    assert {len(window) for window in windows} == {min(NUM_FRAMES, num_frames)}
+    assert (windows[0][0], windows[-1][-1]) == (0, num_frames - 1)
+    assert all(0 < step <= stride for step in np.diff([window[0] for window in windows]))
+
+
+def test_a_stride_that_skips_frames_is_refused():
+    with pytest.raises(ConfigError, match=r"data.window_stride is 9, which skips frames; give data.num_frames, 8"):
+        MotionText(num_frames=8, window_stride=9)
+    with pytest.raises(ConfigError, match=r"data.window_stride is 0; give a value above zero"):
+        MotionText(window_stride=0)
 
 
 @settings(max_examples=60, deadline=None)
@@ -224,25 +241,28 @@ def test_centring_turning_mirroring_and_scaling_come_in_this_order(motions, skel
 # Evaluation
 
 
-def test_evaluation_covers_a_split_in_order_and_fills_the_last_batch(data):
-    batches = list(data.eval_batches("test"))
-    assert [batch["example_mask"].tolist() for batch in batches] == [[True] * 4, [True, False, False, False]]
-    rows = [row for batch in batches for row in batch["motion"][batch["example_mask"]]]
-    for index, row in zip(data.split("test"), rows, strict=True):
-        expected = data.settings.prepare(data.packed.motion(index), data.packed.skeleton)
-        np.testing.assert_array_equal(row[: len(expected)], expected)
-        assert not row[len(expected) :].any()
-    filled = batches[1]
-    assert not filled["motion"][1:].any()
-    assert not filled["motion_mask"][1:].any()
+def test_evaluation_covers_a_split_in_order(data):
+    for index, windows in zip(data.split("test"), data.windows("test"), strict=True):
+        expected = data.settings.windows(data.packed.motion(index), data.packed.skeleton)
+        np.testing.assert_array_equal(windows, expected)
 
 
-def test_evaluation_is_not_augmented_and_takes_the_first_caption(data, vivid):
-    for ours, theirs in zip(data.eval_batches("train"), vivid.eval_batches("train"), strict=True):
-        assert_equal(ours, theirs)
-    ids = np.concatenate([batch["token_ids"][batch["example_mask"]] for batch in data.eval_batches("train")])
-    texts = [data.packed.captions[index][0] for index in data.split("train")]
-    np.testing.assert_array_equal(ids, data.tokenizer(texts, num_tokens=ids.shape[1])[0])
+def test_evaluation_is_not_augmented(data, vivid):
+    for ours, theirs in zip(data.windows("train"), vivid.windows("train"), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_batch_that_is_not_full_is_filled_with_masked_rows(data):
+    batch = data.settings.stack([np.ones((3, 5, 3), np.float32)], num_rows=4)
+    assert batch["example_mask"].tolist() == [True, False, False, False]
+    assert batch["motion_mask"].sum(axis=1).tolist() == [3, 0, 0, 0]
+    assert batch["motion"].sum() == 3 * 5 * 3
+
+
+def test_the_sample_batch_has_the_first_captions(data):
+    batch = data.sample_batch()
+    texts = [data.packed.captions[index][0] for index in data.split("train")[: len(batch["token_ids"])]]
+    np.testing.assert_array_equal(batch["token_ids"], data.tokenizer(texts, num_tokens=batch["token_ids"].shape[1])[0])
 
 
 def test_a_gallery_holds_each_caption_once_and_knows_all_its_motions(data):
@@ -328,7 +348,7 @@ def test_a_batch_that_processes_cannot_share_is_refused(data):
         data.train_batches(seed=0, process=0, num_processes=3)
 
 
-@pytest.mark.parametrize("read", ["split", "gallery", "eval_batches"])
+@pytest.mark.parametrize("read", ["split", "gallery", "windows"])
 def test_an_unknown_split_is_refused_with_those_there_are(read, data):
     with pytest.raises(ConfigError, match=r"there is no 'dev' in the data; choose among train \(10\), val \(3\), test"):
         list(getattr(data, read)("dev"))
