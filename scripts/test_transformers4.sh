@@ -11,14 +11,15 @@ extras="all,test,parity"
 
 lane=.venv-transformers4
 wanted="transformers==4.57.6"
-if ! grep -qxF "$wanted" "$lane/installed" 2>/dev/null; then
+stamp="$wanted $(python -V)"
+if ! grep -qxF "$stamp" "$lane/installed" 2>/dev/null; then
     echo "== installing $wanted into $lane"
     python -m venv --clear "$lane"
     # A folder of packages that comes after the lane's own; addsitedir follows editable installs too.
     python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
         >"$("$lane/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz_base.pth"
     "$lane/bin/python" -m pip install --quiet "$wanted"
-    echo "$wanted" >"$lane/installed"
+    echo "$stamp" >"$lane/installed"
 fi
 
 [ "$#" -gt 0 ] || set -- tests/parity/test_hf_flax.py tests/unit/weights tests/unit/test_hub.py
