@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from jaxmm.data.fingerprint import fingerprint
-from jaxmm.data.motion import FASTEST_FPS, Skeleton
+from jaxmm.data.motion import Skeleton
 from jaxmm.data.packed import PackedMotions
 from jaxmm.data.sources import MotionSource, ProceduralMotions, packed_source
 from jaxmm.data.splits import FileSplit, HashSplit, Split, TagSplit
 from jaxmm.data.text import CaptionTokenizer
-from jaxmm.data.transforms import Augmentation, Centre, Change, centre, face_forward, mirror_caption
+from jaxmm.data.transforms import Augmentation, mirror_caption
+from jaxmm.data.view import MotionView
 from jaxmm.errors import ConfigError, DataError
 from jaxmm.files import read_json, write_text
 from jaxmm.hub import find_checkpoint
@@ -30,26 +31,22 @@ ASSET_FILES = ("tokenizer.json", _SKELETON)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MotionText:
+class MotionText(MotionView):
     """Motions and their captions, as the model sees them (D10: all of it is saved with a run).
 
     Attributes:
+        fps, num_frames, window_stride, centre, face_forward, scale: As `jaxmm.data.view.MotionView`.
         source: Where motions come from.
         root: Folder of the source's files; None for the procedural source.
         split: How motions are assigned to train, val and test.
-        fps: Frame rate that motions are resampled to.
-        num_frames: Longest motion the model sees at once; of longer ones training takes a random part, shorter ones
-            are padded and masked.
-        window_stride: Frames between the windows of `num_frames` that a longer motion is embedded from: its embedding
-            is the mean of theirs, scaled to norm 1. None embeds its centre alone.
-        centre: Where the root is moved to the origin.
-        face_forward: Whether the first frame's hips are turned to face +z.
-        scale: Multiplies positions, which are in metres.
         augmentation: Random changes of training motions.
         tokenizer: "words" builds a vocabulary from the captions; anything else names a checkpoint as
             `jaxmm.hub.find_checkpoint` does.
         revision: Revision of a hub checkpoint to pin; None takes the newest.
         max_tokens: Longest caption in tokens; longer ones are cut.
+        balance: How much oftener training draws motions whose captions are rare, in [0, 1]: a motion of a caption that
+            n training motions have is drawn with a probability in proportion to n ** -balance. At 0 every motion is
+            taken once an epoch; at 1 all captions are drawn alike.
         batch_size: Motions in a global batch.
         num_threads: Threads that read ahead.
 
@@ -64,31 +61,21 @@ class MotionText:
     source: MotionSource = dataclasses.field(default_factory=ProceduralMotions)
     root: str | None = None
     split: HashSplit | FileSplit | TagSplit = dataclasses.field(default_factory=TagSplit)
-    fps: float = 20.0
-    num_frames: int = 60
-    window_stride: int | None = None
-    centre: Centre = "first_frame"
-    face_forward: bool = False
-    scale: float = 1.0
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
     tokenizer: str = WORDS
     revision: str | None = None
     max_tokens: int = 64
+    balance: float = 0.0
     batch_size: int = 32
     num_threads: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("fps", "num_frames", "window_stride", "scale", "max_tokens", "batch_size", "num_threads"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigError(f"data.{name} is {value}; give a value above zero")
-        if self.window_stride is not None and self.window_stride > self.num_frames:
-            raise ConfigError(
-                f"data.window_stride is {self.window_stride}, which skips frames; give data.num_frames, "
-                f"{self.num_frames}, or less"
-            )
-        if self.fps > FASTEST_FPS:
-            raise ConfigError(f"data.fps is {self.fps}; give {FASTEST_FPS} or less")
+        super().__post_init__()
+        for name in ("max_tokens", "batch_size", "num_threads"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"data.{name} is {getattr(self, name)}; give a value above zero")
+        if not 0 <= self.balance <= 1:
+            raise ConfigError(f"data.balance is {self.balance}; give a number from 0 to 1")
 
     def open(self, assets: Path) -> "MotionTextData":
         """Opens the data; the first time for a run, its tokenizer and skeleton are written into `assets`.
@@ -134,69 +121,6 @@ class MotionText:
             return CaptionTokenizer.read(folder, max_tokens=self.max_tokens)
         known = [texts for key, texts in zip(packed.keys, packed.captions, strict=True) if assigned[key] == "train"]
         return CaptionTokenizer.of_words((text for texts in known for text in texts), max_tokens=self.max_tokens)
-
-    def windows(
-        self, positions: Float32[np.ndarray, "time joints 3"], skeleton: Skeleton
-    ) -> list[Float32[np.ndarray, "new_time joints 3"]]:
-        """Cuts a motion at this frame rate into what it is embedded from: evenly spread windows that reach both ends.
-
-        Args:
-            positions: World positions at `fps`.
-            skeleton: Names and parents of the joints.
-
-        Returns:
-            Prepared windows of at most `num_frames` frames, no further apart than `window_stride`; without a stride,
-            the one in the centre.
-
-        Example:
-            >>> path = np.arange(8, dtype=np.float32)[:, None, None] * np.ones(3, np.float32)
-            >>> bone = Skeleton(joint_names=("Hips",), parents=(-1,))
-            >>> cut = MotionText(num_frames=4, window_stride=3, centre="none").windows(path, bone)
-            >>> [window[:, 0, 0].tolist() for window in cut]
-            [[0.0, 1.0, 2.0, 3.0], [2.0, 3.0, 4.0, 5.0], [4.0, 5.0, 6.0, 7.0]]
-        """
-        spare = max(0, len(positions) - self.num_frames)
-        starts = [spare // 2]
-        if self.window_stride is not None and spare:
-            starts = np.linspace(0, spare, math.ceil(spare / self.window_stride) + 1).astype(int).tolist()
-        return [self.prepare(positions[start : start + self.num_frames], skeleton) for start in starts]
-
-    def prepare(
-        self,
-        positions: Float32[np.ndarray, "time joints 3"],
-        skeleton: Skeleton,
-        *,
-        change: Change | None = None,
-        rng: np.random.Generator | None = None,
-    ) -> Float32[np.ndarray, "new_time joints 3"]:
-        """Crops, places and scales a motion at this frame rate.
-
-        Args:
-            positions: World positions at `fps`.
-            skeleton: Names and parents of the joints.
-            change: Augmentation to apply; none by default.
-            rng: Chooses the crop; without it the motion begins at its start.
-
-        Returns:
-            At most `num_frames` frames.
-        """
-        change = change or Change()
-        spare = len(positions) - math.ceil(self.num_frames * change.rate)
-        start = 0 if spare <= 0 or rng is None else int(rng.integers(spare + 1))
-        window = positions[start : start + math.ceil(self.num_frames * change.rate)]
-        window = change.at_rate(window)[: self.num_frames]
-        if self.face_forward:
-            window = face_forward(window, skeleton)
-        window = change.place(centre(window, self.centre), skeleton)
-        return window if self.scale == 1 else window * np.float32(self.scale)
-
-    def stack(self, motions: Sequence[Float32[np.ndarray, "_time joints 3"]], *, num_rows: int) -> Batch:
-        """Pads prepared motions to one batch of `num_rows` rows with `motion`, `motion_mask` and `example_mask`."""
-        motion = np.zeros((num_rows, self.num_frames, *motions[0].shape[1:]), np.float32)
-        motion_mask = np.zeros(motion.shape[:2], bool)
-        for row, frames in enumerate(motions):
-            motion[row, : len(frames)], motion_mask[row, : len(frames)] = frames, True
-        return {"motion": motion, "motion_mask": motion_mask, "example_mask": np.arange(num_rows) < len(motions)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -296,7 +220,14 @@ class MotionTextData:
         return iter(batches.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)))
 
     def _order(self, seed: int) -> grain.MapDataset:
-        return grain.MapDataset.range(len(self._splits["train"])).seed(seed).shuffle()
+        places = grain.MapDataset.range(len(self._splits["train"])).seed(seed)
+        if not self.settings.balance:
+            return places.shuffle()
+        own = [self.packed.captions[index] for index in self._splits["train"]]
+        counts = Counter(text for texts in own for text in texts)
+        weights = np.array([np.mean([counts[text] ** -self.settings.balance for text in texts]) for texts in own])
+        ends = np.cumsum(weights / weights.sum())
+        return places.random_map(lambda _, rng: int(np.searchsorted(ends[:-1], rng.random(), side="right")))
 
     def fingerprint(self, *, seed: int, num_processes: int = 1) -> dict[str, Any]:
         """Returns what batches are made of, as JSON values that differ where batches would.

@@ -1,6 +1,7 @@
 import dataclasses
 import itertools
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -102,6 +103,30 @@ def test_every_motion_comes_once_an_epoch_in_a_new_order(data):
     expected = sorted(data.packed.keys[index] for index in data.split("train"))
     assert [sorted(epoch) for epoch in epochs] == [expected] * 3
     assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+@pytest.mark.parametrize("balance", [0.5, 1.0])
+def test_a_balanced_order_draws_rare_captions_oftener(balance, data):
+    even = with_settings(data, balance=balance, batch_size=5)
+    captions = [data.packed.captions[index] for index in data.split("train")]
+    counts = Counter(text for texts in captions for text in texts)
+    weights = np.array([np.mean([counts[text] ** -balance for text in texts]) for texts in captions])
+    drawn = Counter(key for batch in first_batches(even, 800) for key in keys_of(even, batch))
+    shares = [drawn[data.packed.keys[index]] / 4000 for index in data.split("train")]
+    np.testing.assert_allclose(shares, weights / weights.sum(), rtol=0, atol=0.025)  # four deviations of 4,000 draws
+    assert weights.max() > 1.4 * weights.min()
+
+
+def test_a_balanced_order_continues_exactly_and_never_repeats_an_epoch(data):
+    batches = with_settings(data, balance=1.0).train_batches(seed=SEED)
+    states, expected = [], []
+    for _ in range(6):
+        states.append(json.loads(json.dumps(batches.get_state())))
+        expected.append(next(batches))
+    assert not all(np.array_equal(expected[0][name], expected[2][name]) for name in expected[0])
+    batches.set_state(states[3])
+    for batch in expected[3:]:
+        assert_equal(next(batches), batch)
 
 
 def test_an_epoch_leaves_out_what_fills_no_batch(data):

@@ -1,0 +1,119 @@
+"""What a model sees of a motion: its frame rate, its window in time, its place and scale."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float32
+
+from jaxmm.data.motion import FASTEST_FPS, Skeleton
+from jaxmm.data.transforms import Centre, Change, centre, face_forward
+from jaxmm.errors import ConfigError
+from jaxmm.typing import Batch
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MotionView:
+    """How a motion is cut, placed and scaled before a model sees it.
+
+    Attributes:
+        fps: Frame rate that motions are resampled to.
+        num_frames: Longest motion the model sees at once; of longer ones training takes a random part, shorter ones
+            are padded and masked.
+        window_stride: Frames between the windows of `num_frames` that a longer motion is embedded from: its embedding
+            is the mean of theirs, scaled to norm 1. None embeds its centre alone.
+        centre: Where the root is moved to the origin.
+        face_forward: Whether the first frame's hips are turned to face +z.
+        scale: Multiplies positions, which are in metres.
+
+    Raises:
+        ConfigError: If a number is out of its range.
+
+    Example:
+        >>> MotionView(fps=10.0, num_frames=30).num_frames / 10.0
+        3.0
+    """
+
+    fps: float = 20.0
+    num_frames: int = 60
+    window_stride: int | None = None
+    centre: Centre = "first_frame"
+    face_forward: bool = False
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("fps", "num_frames", "window_stride", "scale"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"data.{name} is {value}; give a value above zero")
+        if self.fps > FASTEST_FPS:
+            raise ConfigError(f"data.fps is {self.fps}; give {FASTEST_FPS} or less")
+        if self.window_stride is not None and self.window_stride > self.num_frames:
+            raise ConfigError(
+                f"data.window_stride is {self.window_stride}, which skips frames; give data.num_frames, "
+                f"{self.num_frames}, or less"
+            )
+
+    def windows(
+        self, positions: Float32[np.ndarray, "time joints 3"], skeleton: Skeleton
+    ) -> list[Float32[np.ndarray, "new_time joints 3"]]:
+        """Cuts a motion at this frame rate into what it is embedded from: evenly spread windows that reach both ends.
+
+        Args:
+            positions: World positions at `fps`.
+            skeleton: Names and parents of the joints.
+
+        Returns:
+            Prepared windows of at most `num_frames` frames, no further apart than `window_stride`; without a stride,
+            the one in the centre.
+
+        Example:
+            >>> path = np.arange(8, dtype=np.float32)[:, None, None] * np.ones(3, np.float32)
+            >>> bone = Skeleton(joint_names=("Hips",), parents=(-1,))
+            >>> cut = MotionView(num_frames=4, window_stride=3, centre="none").windows(path, bone)
+            >>> [window[:, 0, 0].tolist() for window in cut]
+            [[0.0, 1.0, 2.0, 3.0], [2.0, 3.0, 4.0, 5.0], [4.0, 5.0, 6.0, 7.0]]
+        """
+        spare = max(0, len(positions) - self.num_frames)
+        starts = [spare // 2]
+        if self.window_stride is not None and spare:
+            starts = np.linspace(0, spare, math.ceil(spare / self.window_stride) + 1).astype(int).tolist()
+        return [self.prepare(positions[start : start + self.num_frames], skeleton) for start in starts]
+
+    def prepare(
+        self,
+        positions: Float32[np.ndarray, "time joints 3"],
+        skeleton: Skeleton,
+        *,
+        change: Change | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> Float32[np.ndarray, "new_time joints 3"]:
+        """Crops, places and scales a motion at this frame rate.
+
+        Args:
+            positions: World positions at `fps`.
+            skeleton: Names and parents of the joints.
+            change: Augmentation to apply; none by default.
+            rng: Chooses the crop; without it the motion begins at its start.
+
+        Returns:
+            At most `num_frames` frames.
+        """
+        change = change or Change()
+        spare = len(positions) - math.ceil(self.num_frames * change.rate)
+        start = 0 if spare <= 0 or rng is None else int(rng.integers(spare + 1))
+        window = positions[start : start + math.ceil(self.num_frames * change.rate)]
+        window = change.at_rate(window)[: self.num_frames]
+        if self.face_forward:
+            window = face_forward(window, skeleton)
+        window = change.place(centre(window, self.centre), skeleton)
+        return window if self.scale == 1 else window * np.float32(self.scale)
+
+    def stack(self, motions: Sequence[Float32[np.ndarray, "_time joints 3"]], *, num_rows: int) -> Batch:
+        """Pads prepared motions to one batch of `num_rows` rows with `motion`, `motion_mask` and `example_mask`."""
+        motion = np.zeros((num_rows, self.num_frames, *motions[0].shape[1:]), np.float32)
+        motion_mask = np.zeros(motion.shape[:2], bool)
+        for row, frames in enumerate(motions):
+            motion[row, : len(frames)], motion_mask[row, : len(frames)] = frames, True
+        return {"motion": motion, "motion_mask": motion_mask, "example_mask": np.arange(num_rows) < len(motions)}
