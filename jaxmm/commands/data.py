@@ -1,0 +1,80 @@
+"""Commands on data alone: check, synthesize."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import OmitArgPrefixes, Positional, arg, subcommand
+
+from jaxmm import console
+from jaxmm.commands.options import Json, Split
+from jaxmm.errors import ConfigError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CheckData:
+    """Read all data of CONFIG, or of a folder, and list what is wrong, file by file; exits with 1 if anything is."""
+
+    target: Annotated[Positional[Path], arg(metavar="CONFIG|FOLDER")]
+    root: Annotated[str | None, arg(name="data.root", help="Folder of the data; the config's own by default.")] = None
+    metres_per_unit: Annotated[
+        float | None, arg(help="Length of one unit of the files of FOLDER; the format's own by default.")
+    ] = None
+    json: Json = False
+
+    def __call__(self) -> None:
+        """Prints counts of motions, captions, frames, joints and seconds, and every problem."""
+        from jaxmm.data.check import check_source
+        from jaxmm.data.files import source_of
+        from jaxmm.experiment import read_config
+
+        if self.target.suffix == ".py":
+            if self.metres_per_unit is not None:
+                raise ConfigError("--metres_per_unit goes with a folder; a config states the unit as its data.source")
+            data = read_config(self.target).data
+            source, split, root = data.source, data.split, data.root if self.root is None else self.root
+        elif self.root is not None:
+            raise ConfigError(f"{self.target} is no config, so --data.root has no use; name a config or one folder")
+        else:
+            root, split = self.target, None
+            source = source_of(self.target, metres_per_unit=self.metres_per_unit)
+        report = check_source(source, None if root is None else Path(root), split=split)
+        if self.json:
+            console.show(report.values(), title="", as_json=True)
+        else:
+            console.show_problems(report.problems)
+            console.show(report.totals(), title=f"{self.target}", as_json=False)
+        if report.problems:
+            raise SystemExit(1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SynthesizeData:
+    """Write synthetic motions of the built-in figure, with captions, as a motion folder."""
+
+    out: Annotated[Path, arg(help="Folder to write.")]
+    split: Split = "test"
+    takes: Annotated[int, arg(help="Takes of each combination.")] = 1
+    seed: Annotated[int, arg(help="Seed of styles and body proportions.")] = 0
+    json: Json = False
+
+    def __call__(self) -> None:
+        """Writes the folder and prints the number of motions."""
+        from jaxmm.data.folder import write_motion_folder
+        from jaxmm.data.procedural import motions
+
+        count = write_motion_folder(motions(self.split, seed=self.seed, takes=self.takes), self.out)
+        console.show({"motions": count}, title=f"{self.out}", as_json=self.json)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Data:
+    """Check a data folder, or write synthetic data."""
+
+    action: OmitArgPrefixes[
+        Annotated[CheckData, subcommand("check")] | Annotated[SynthesizeData, subcommand("synthesize")]
+    ]
+
+    def __call__(self) -> None:
+        """Runs the chosen action."""
+        self.action()

@@ -1,0 +1,131 @@
+"""Commands that use what a retrieval run has learnt: index, retrieve, embed."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+from jaxmm import console
+from jaxmm.commands.options import Checkpoint, Json, Root, Split
+from jaxmm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from jaxmm.data.motion import Motion
+    from jaxmm.model import Model
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MakeIndex:
+    """Embed a split of RUN's data as a gallery to search."""
+
+    run: Positional[Path]
+    out: Annotated[Path, arg(help="File to write, .safetensors.")]
+    root: Root = None
+    split: Split = "test"
+    checkpoint: Checkpoint = "last"
+    json: Json = False
+
+    def __call__(self) -> None:
+        """Writes the index and prints its size."""
+        from jaxmm import model
+
+        index = model.load(self.run, checkpoint=self.checkpoint).index(self.split, root=self.root)
+        index.write(self.out)
+        sizes = {"motions": len(index.keys), "captions": len(index.captions)}
+        console.show(sizes, title=f"{self.out}", as_json=self.json)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Retrieve:
+    """Search with sentences or motions; --html writes a page of moving figures."""
+
+    run: Positional[Path]
+    text: Annotated[UseAppendAction[tuple[str, ...]], arg(help="Sentence to search with; may be repeated.")] = ()
+    motion: Annotated[
+        UseAppendAction[tuple[Path, ...]],
+        arg(help="Motion file (.npy, .npz, .bvh, .amc, .c3d); may be repeated."),
+    ] = ()
+    index: Annotated[Path | None, arg(help="Gallery from jaxmm index; by default the test split, embedded now.")] = None
+    root: Root = None
+    k: Annotated[int, arg(aliases=["-k"], help="Answers a query.")] = 5
+    search: Annotated[
+        Literal["exact", "faiss"],
+        arg(help="Compare every item, or search approximately (needs the extra 'faiss'; pays beyond 200,000 items)."),
+    ] = "exact"
+    html: Annotated[
+        Path | None, arg(help="Page to write; without --text or --motion it has the gallery's captions.")
+    ] = None
+    fps: Annotated[
+        float | None,
+        arg(help="Frame rate of .npy, .npz and .amc motions; by default the run's, for .amc that of its source."),
+    ] = None
+    metres_per_unit: Annotated[
+        float | None, arg(help="Length of one unit of .bvh, .amc and .c3d motions, in metres; the run's by default.")
+    ] = None
+    checkpoint: Checkpoint = "last"
+    json: Json = False
+
+    def __call__(self) -> None:
+        """Searches, prints the answers, and writes the page."""
+        from jaxmm.index import Index
+        from jaxmm.model import load
+        from jaxmm.retrieve import write_page
+
+        if not (self.text or self.motion or self.html):
+            raise ConfigError("nothing to search with; give --text SENTENCE, --motion FILE, or --html PAGE")
+        if self.k < 1:
+            raise ConfigError(f"-k is {self.k}; ask for 1 answer or more")
+        if self.index is not None and self.root is not None:
+            raise ConfigError("--index is a gallery already, so --data.root has no use; give one of them")
+        if not self.motion and (self.fps is not None or self.metres_per_unit is not None):
+            raise ConfigError("--fps and --metres_per_unit describe a motion; give its file by --motion")
+        model = load(self.run, checkpoint=self.checkpoint)
+        motions = [self._read(path, model) for path in self.motion]
+        index = Index.read(self.index) if self.index is not None else model.index(root=self.root)
+        index = dataclasses.replace(index, search=self.search)
+        answers = {query: model.retrieve(query, index, k=self.k) for query in self.text}
+        for path, motion in zip(self.motion, motions, strict=True):
+            answers[str(path)] = model.retrieve(motion, index, k=self.k)
+        if self.html is not None:
+            num_queries = write_page(self.html, model, index, texts=self.text, motions=motions, k=self.k)
+            console.note(f"{self.html}: {num_queries} queries")
+        if answers or self.json:
+            console.show_answers(answers, as_json=self.json)
+
+    def _read(self, path: Path, model: "Model") -> "Motion":
+        from jaxmm.data.files import read_motion_file
+
+        data = model.experiment.data
+        return read_motion_file(
+            path,
+            source=data.source,
+            skeleton=model.skeleton,
+            fps=self.fps,
+            default_fps=data.fps,
+            metres_per_unit=self.metres_per_unit,
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Embed:
+    """Write the embeddings of a split, and optionally a t-SNE or UMAP picture of both modalities."""
+
+    run: Positional[Path]
+    out: Annotated[Path, arg(help="Folder to write: motion.npy, text.npy, motions.jsonl, captions.jsonl.")]
+    root: Root = None
+    split: Split = "test"
+    tsne: Annotated[bool, arg(help="Also draw tsne.png (needs the extra 'plots').")] = False
+    umap: Annotated[bool, arg(help="Also draw umap.png (needs the extra 'umap').")] = False
+    checkpoint: Checkpoint = "last"
+    json: Json = False
+
+    def __call__(self) -> None:
+        """Writes the embeddings and prints their sizes."""
+        from jaxmm.model import load
+        from jaxmm.retrieve import write_embeddings
+
+        index = load(self.run, checkpoint=self.checkpoint).index(self.split, root=self.root)
+        write_embeddings(self.out, index, tsne=self.tsne, umap=self.umap)
+        sizes = {"motions": len(index.keys), "captions": len(index.captions), "dim": index.motion.shape[1]}
+        console.show(sizes, title=f"{self.out}", as_json=self.json)
