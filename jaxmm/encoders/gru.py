@@ -1,11 +1,11 @@
 """A bidirectional GRU that ignores padding, and whose backward pass is written out for speed.
 
-The input projection of a whole sequence is one product; only the recurrent product stays in the scan. Backward
-recomputes the gates of all frames in one product and accumulates the recurrent kernel's gradient in another, so
-that its scan carries a single small product per frame.
+The input projection of a whole sequence is one product; only the recurrent product stays in the scan. Backward has the
+gates of all frames from the forward pass and accumulates the recurrent kernel's gradient in one product, so that its
+scan carries a single small product per frame.
 """
 
-from functools import partial
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -39,37 +39,43 @@ def gru_scan(
 
     Reference: arXiv:1406.1078, in the form of torch's and cuDNN's GRU (arXiv:1410.0759).
     """
+    return _run(gates_in, mask, kernel, candidate_bias)[0]
 
-    def step(state: Array, frame: tuple[Array, Array]) -> tuple[Array, Array]:
+
+class _Gates(NamedTuple):
+    """What a frame makes of the state before it; `candidate_state` is what the reset gate lets through."""
+
+    reset: Array
+    update: Array
+    candidate: Array
+    candidate_state: Array
+
+
+def _run(gates_in: Array, mask: Array, kernel: Array, candidate_bias: Array) -> tuple[Array, _Gates]:
+    """Returns the states, and the gates that they came from."""
+
+    def step(state: Array, frame: tuple[Array, Array]) -> tuple[Array, tuple[Array, _Gates]]:
         gates_in, valid = frame
-        _, update, candidate = _gates(gates_in, state @ kernel, candidate_bias)
+        reset_in, update_in, candidate_in = jnp.split(gates_in, 3, axis=-1)
+        reset_state, update_state, candidate_state = jnp.split(state @ kernel, 3, axis=-1)
+        reset, update = jax.nn.sigmoid(reset_in + reset_state), jax.nn.sigmoid(update_in + update_state)
+        candidate_state = candidate_state + candidate_bias[None]
+        candidate = jnp.tanh(candidate_in + reset * candidate_state)
         new = jnp.where(valid[:, None], candidate + update * (state - candidate), state)
-        return new, new
+        return new, (new, _Gates(reset, update, candidate, candidate_state))
 
     start = jnp.zeros((gates_in.shape[1], kernel.shape[0]), gates_in.dtype)
     return jax.lax.scan(step, start, (gates_in, mask), unroll=min(len(gates_in), _MAX_UNROLL))[1]
 
 
-def _gates(gates_in: Array, gates_state: Array, candidate_bias: Array) -> tuple[Array, Array, Array]:
-    reset_in, update_in, candidate_in = jnp.split(gates_in, 3, axis=-1)
-    reset_state, update_state, candidate_state = jnp.split(gates_state, 3, axis=-1)
-    reset = jax.nn.sigmoid(reset_in + reset_state)
-    update = jax.nn.sigmoid(update_in + update_state)
-    bias = jnp.expand_dims(candidate_bias, range(gates_in.ndim - 1))
-    return reset, update, jnp.tanh(candidate_in + reset * (candidate_state + bias))
+def _forward(gates_in: Array, mask: Array, kernel: Array, candidate_bias: Array) -> tuple[Array, tuple[Any, ...]]:
+    states, gates = _run(gates_in, mask, kernel, candidate_bias)
+    return states, (mask, kernel, states, gates)
 
 
-def _forward(gates_in: Array, mask: Array, kernel: Array, candidate_bias: Array) -> tuple[Array, tuple[Array, ...]]:
-    states = gru_scan(gates_in, mask, kernel, candidate_bias)
-    return states, (gates_in, mask, kernel, candidate_bias, states)
-
-
-def _backward(residuals: tuple[Array, ...], states_bar: Array) -> tuple[Array, None, Array, Array]:
-    gates_in, mask, kernel, candidate_bias, states = residuals
+def _backward(residuals: tuple[Any, ...], states_bar: Array) -> tuple[Array, None, Array, Array]:
+    mask, kernel, states, (reset, update, candidate, candidate_state) = residuals
     before = jnp.concatenate([jnp.zeros_like(states[:1]), states[:-1]])
-    gates_state = before @ kernel
-    reset, update, candidate = _gates(gates_in, gates_state, candidate_bias)
-    candidate_state = jnp.split(gates_state, 3, axis=-1)[2] + jnp.expand_dims(candidate_bias, (0, 1))
     valid = mask[..., None]
     # Each factor turns the cotangent of a frame's state into that of one gate's pre-activation.
     keep = jnp.where(valid, update, 1)
@@ -84,11 +90,8 @@ def _backward(residuals: tuple[Array, ...], states_bar: Array) -> tuple[Array, N
         gates_bar = jnp.tile(total, 3) * factors
         return total * keep + gates_bar @ kernel.T, (total, gates_bar)
 
-    flip = partial(jnp.flip, axis=0)
     start = jnp.zeros_like(states[0])
-    totals, gates_state_bar = jax.tree.map(
-        flip, jax.lax.scan(step, start, (flip(states_bar), flip(keep), flip(factors)))[1]
-    )
+    totals, gates_state_bar = jax.lax.scan(step, start, (states_bar, keep, factors), reverse=True)[1]
     dim = states.shape[-1]
     gates_in_bar = jnp.concatenate([gates_state_bar[..., : 2 * dim], totals * to_candidate], axis=-1)
     kernel_bar = jnp.einsum("tbd,tbg->dg", before, gates_state_bar)

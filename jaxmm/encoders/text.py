@@ -114,11 +114,6 @@ class TransformerText(nn.Module):
         """Steps of the whole computation."""
         return 1 + len(LAYER_STEPS) * self.num_layers
 
-    @property
-    def num_mixing_steps(self) -> int:
-        """Steps up to the last attention, after which tokens no longer meet."""
-        return self.num_steps - len(LAYER_STEPS) + 1
-
     def step_of(self, path: str) -> int:
         """Returns the first step, counted from 0, that uses a parameter.
 
@@ -168,37 +163,49 @@ class TransformerText(nn.Module):
         ]
 
     def __call__(
-        self, token_ids: Int[Array, "batch tokens"], token_mask: Bool[Array, "batch tokens"], *, deterministic: bool
-    ) -> Float[Array, "batch tokens dim"]:
+        self,
+        token_ids: Int[Array, "batch tokens"],
+        token_mask: Bool[Array, "batch tokens"],
+        *,
+        only_first: bool = False,
+        deterministic: bool,
+    ) -> Float[Array, "batch kept_tokens dim"]:
         """Encodes texts; padding changes no state of a valid token.
 
         Args:
             token_ids: Vocabulary indices, including the special tokens.
             token_mask: True where a token is valid; a row without one gives finite, meaningless states.
+            only_first: Whether only the first token's state is wanted; the last layer then works for it alone.
             deterministic: Switches dropout off; otherwise a `dropout` key is needed.
 
         Returns:
             States of the last layer; those at padding mean nothing.
         """
         embedded = self.embeddings(token_ids, deterministic=deterministic)
-        return self.suffix(embedded, token_mask, num_steps=1, deterministic=deterministic)
+        return self.suffix(embedded, token_mask, num_steps=1, only_first=only_first, deterministic=deterministic)
 
     def prefix(
-        self, token_ids: Int[Array, "batch tokens"], token_mask: Bool[Array, "batch tokens"], *, num_steps: int
-    ) -> Float[Array, "batch tokens features"]:
+        self,
+        token_ids: Int[Array, "batch tokens"],
+        token_mask: Bool[Array, "batch tokens"],
+        *,
+        num_steps: int,
+        only_first: bool = False,
+    ) -> Float[Array, "batch kept_tokens features"]:
         """Takes the first steps, without dropout.
 
         Args:
             token_ids: Vocabulary indices, including the special tokens.
             token_mask: True where a token is valid.
             num_steps: Steps to take, from 1 to all.
+            only_first: As in `__call__`.
 
         Returns:
             What the other steps read of each token: its state, followed before the last step of a layer by the
             widened state.
         """
         embedded = self.embeddings(token_ids, deterministic=True)
-        return self._take(embedded, token_mask, range(1, num_steps), deterministic=True)
+        return self._take(embedded, token_mask, range(1, num_steps), only_first=only_first, deterministic=True)
 
     def suffix(
         self,
@@ -206,20 +213,23 @@ class TransformerText(nn.Module):
         token_mask: Bool[Array, "batch tokens"],
         *,
         num_steps: int,
+        only_first: bool = False,
         deterministic: bool,
-    ) -> Float[Array, "batch some_tokens dim"]:
+    ) -> Float[Array, "batch kept_tokens dim"]:
         """Takes the steps that `prefix` left.
 
         Args:
             features: What `prefix` returned; of some tokens only, where no attention is left to come.
             token_mask: True where a token is valid.
             num_steps: Steps that `prefix` took.
+            only_first: As in `__call__`.
             deterministic: Switches dropout off; otherwise a `dropout` key is needed.
 
         Returns:
             States of the last layer.
         """
-        return self._take(features, token_mask, range(num_steps, self.num_steps), deterministic=deterministic)
+        left = range(num_steps, self.num_steps)
+        return self._take(features, token_mask, left, only_first=only_first, deterministic=deterministic)
 
     def _take(
         self,
@@ -227,8 +237,9 @@ class TransformerText(nn.Module):
         token_mask: Bool[Array, "batch tokens"],
         steps: range,
         *,
+        only_first: bool,
         deterministic: bool,
-    ) -> Float[Array, "batch some_tokens kept_features"]:
+    ) -> Float[Array, "batch kept_tokens kept_features"]:
         position_bias = None
         if self.relative_positions:
             position_bias = self.position_bias(distance_buckets(token_mask.shape[1])).transpose(2, 0, 1)
@@ -236,7 +247,11 @@ class TransformerText(nn.Module):
         for step in steps:
             layer, place = divmod(step - 1, len(LAYER_STEPS))
             if place == 0:
-                hidden = self.layer[layer].attend(hidden, token_mask, position_bias, deterministic=deterministic)
+                num_queries = 1 if only_first and layer == self.num_layers - 1 else None
+                hidden = self.layer[layer].attend(
+                    hidden, token_mask, position_bias, num_queries=num_queries, deterministic=deterministic
+                )
+                widened = widened[:, :num_queries]
             elif place == 1:
                 widened = self.layer[layer].widen(hidden)
             else:

@@ -85,31 +85,34 @@ class SelfAttention(nn.Module):
         token_mask: Bool[Array, "batch tokens"],
         position_bias: Float[Array, "heads tokens tokens"] | None = None,
         *,
+        num_queries: int | None = None,
         deterministic: bool,
-    ) -> Float[Array, "batch tokens dim"]:
+    ) -> Float[Array, "batch queries dim"]:
         """Mixes token states by scaled dot-product attention; a row without a valid token attends to all.
 
         Args:
             hidden: Token states.
             token_mask: True where a token may be attended to.
             position_bias: Added to the scores of each head, for each pair of tokens (query, key).
+            num_queries: First tokens whose new states are wanted; None wants all.
             deterministic: Switches dropout off; otherwise a `dropout` key is needed.
         """
         batch, tokens, dim = hidden.shape
         if dim % self.num_heads:
             raise ConfigError(f"dim is {dim} and num_heads {self.num_heads}; set dim to a multiple of num_heads")
         per_head = (batch, tokens, self.num_heads, dim // self.num_heads)
-        query = self._dense(dim, "query")(hidden).reshape(per_head)
+        asking = hidden[:, :num_queries]
+        query = self._dense(dim, "query")(asking).reshape(batch, -1, *per_head[2:])
         key = self._dense(dim, "key")(hidden).reshape(per_head)
         value = self._dense(dim, "value")(hidden).reshape(per_head)
         scores = jnp.einsum("bqhd,bkhd->bhqk", query, key) * per_head[-1] ** -0.5
         if position_bias is not None:
-            scores = scores + position_bias[None]
+            scores = scores + position_bias[None, :, :num_queries]
         # A bias that broadcasts, not a selection between full-size arrays: exporters keep batch and tokens dynamic.
         bias = jnp.where(token_mask, 0.0, jnp.finfo(scores.dtype).min)
         weights = jax.nn.softmax(scores + bias[:, None, None, :], axis=-1)
         weights = Dropout(self.dropout_rate)(weights, deterministic=deterministic)
-        mixed = jnp.einsum("bhqk,bkhd->bqhd", weights, value).reshape(hidden.shape)
+        mixed = jnp.einsum("bhqk,bkhd->bqhd", weights, value).reshape(asking.shape)
         return self._dense(dim, "out")(mixed)
 
     def _dense(self, features: int, name: str) -> nn.Dense:

@@ -3,11 +3,11 @@
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from jaxmm.encoders.text import TransformerText, pool
 from jaxmm.tasks.base import EmbedRows
@@ -63,16 +63,23 @@ class TextFeatures:
         deterministic, rngs = key is None, None if key is None else {"dropout": key}
         if num_steps == 0:
             hidden = self.backbone.apply(
-                variables, batch["token_ids"], token_mask, deterministic=deterministic, rngs=rngs
+                variables, batch["token_ids"], token_mask, **self._wanted, deterministic=deterministic, rngs=rngs
             )
-            return pool(cast(Array, hidden), token_mask, self.pooling)
+            return self._pool(cast(Array, hidden), token_mask)
         states = batch[FROZEN_STATES] if FROZEN_STATES in batch else self.frozen_states(params, batch)
         if isinstance(self.backbone, HFFlaxBackbone) or num_steps == self.backbone.num_steps:
             return states
         hidden = self.backbone.apply(
-            variables, states, token_mask, num_steps=num_steps, deterministic=deterministic, rngs=rngs, method="suffix"
+            variables,
+            states,
+            token_mask,
+            num_steps=num_steps,
+            **self._wanted,
+            deterministic=deterministic,
+            rngs=rngs,
+            method="suffix",
         )
-        return pool(cast(Array, hidden), token_mask[:, : states.shape[1]], self.pooling)
+        return self._pool(cast(Array, hidden), token_mask)
 
     def frozen_states(self, params: Params, batch: Batch) -> Float[Array, "batch *states"]:
         """Returns what the frozen part makes of each text, without dropout; the features where all is frozen.
@@ -84,11 +91,22 @@ class TextFeatures:
         variables, token_ids, token_mask = {"params": params}, batch["token_ids"], batch["token_mask"]
         num_steps = self.num_frozen_steps
         if isinstance(self.backbone, HFFlaxBackbone) or num_steps == self.backbone.num_steps:
-            hidden = self.backbone.apply(variables, token_ids, token_mask, deterministic=True)
-            return pool(cast(Array, hidden), token_mask, self.pooling)
-        states = self.backbone.apply(variables, token_ids, token_mask, num_steps=num_steps, method="prefix")
-        only_first = self.pooling == "first" and num_steps >= self.backbone.num_mixing_steps
-        return cast(Array, states)[:, :1] if only_first else cast(Array, states)
+            hidden = self.backbone.apply(variables, token_ids, token_mask, **self._wanted, deterministic=True)
+            return self._pool(cast(Array, hidden), token_mask)
+        states = self.backbone.apply(
+            variables, token_ids, token_mask, num_steps=num_steps, **self._wanted, method="prefix"
+        )
+        return cast(Array, states)
+
+    def _pool(
+        self, hidden: Float[Array, "batch some_tokens dim"], token_mask: Bool[Array, "batch tokens"]
+    ) -> Float[Array, "batch dim"]:
+        return pool(hidden, token_mask[:, : hidden.shape[1]], self.pooling)
+
+    @property
+    def _wanted(self) -> dict[str, Any]:
+        """What our backbones may leave uncomputed."""
+        return {"only_first": self.pooling == "first"} if isinstance(self.backbone, TransformerText) else {}
 
 
 def keep_frozen_states(

@@ -56,17 +56,23 @@ def test_padding_changes_no_state_of_a_valid_token(module, ids, junk, lengths):
         np.testing.assert_allclose(*pooled, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("only_first", [False, True], ids=["all", "first"])
 @pytest.mark.parametrize("module", [TINY_BERT, TINY_MPNET], ids=["bert", "mpnet"])
-def test_the_two_sides_of_any_cut_give_the_same_states(module):
+def test_the_two_sides_of_any_cut_give_the_same_states(module, only_first):
     ids, mask = jnp.arange(12, dtype=jnp.int32).reshape(2, 6), jnp.arange(6)[None] < jnp.array([[6], [4]])
     variables, whole = {"params": random_params(module)}, encode(module, ids, mask)
+    wanted = whole[:, :1] if only_first else whole
+    last_attention = module.num_steps - 3
     for steps in range(1, module.num_steps + 1):
-        features = module.apply(variables, ids, mask, num_steps=steps, method="prefix")
-        assert features.shape[-1] == 16 + (24 if steps % 3 == 0 else 0)
-        if steps >= module.num_mixing_steps:
-            features = features[:, :1]
-        states = module.apply(variables, features, mask, num_steps=steps, deterministic=True, method="suffix")
-        np.testing.assert_allclose(states, whole[:, : features.shape[1]], atol=1e-6, rtol=0)
+        features = module.apply(variables, ids, mask, num_steps=steps, only_first=only_first, method="prefix")
+        kept = 1 if only_first and steps > last_attention else 6
+        assert features.shape[1:] == (kept, 16 + (24 if steps % 3 == 0 else 0))
+        states = module.apply(
+            variables, features, mask, num_steps=steps, only_first=only_first, deterministic=True, method="suffix"
+        )
+        np.testing.assert_allclose(states, wanted, atol=1e-6, rtol=0)
+    alone = module.apply(variables, ids, mask, only_first=only_first, deterministic=True)
+    np.testing.assert_allclose(alone, wanted, atol=1e-6, rtol=0)
 
 
 def test_valid_tokens_do_change_each_other():

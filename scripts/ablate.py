@@ -1,0 +1,116 @@
+"""Trains variants of configs/dance_text/bandai.py, one change each, and prints their recalls with intervals.
+
+An interval is the 95% bootstrap interval over the queries of the mean over seeds. Runs that are there are continued,
+and only scored once they are trained, so that several of these programs can train arms side by side.
+
+Usage: python scripts/ablate.py DATA_ROOT OUT [--weights CHECKPOINT] [--seeds 0 1 2] [--arms config centre ...]
+"""
+
+import argparse
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from jaxmm import Augmentation, Experiment, MotionText, PosePatchVit, PoseTransformer, run
+from jaxmm.evaluate.intervals import ScoredQueries, bootstrap_intervals
+from jaxmm.evaluate.ranks import rank_metrics
+from jaxmm.experiment import read_config
+from jaxmm.model import load
+
+CONFIG = Path(__file__).resolve().parents[1] / "configs" / "dance_text" / "bandai.py"
+CHECKPOINTS = ("task.text_weights", "data.tokenizer")
+RESAMPLES = 2000
+COLUMNS = [(way, metric) for way in ("motion to text", "text to motion") for metric in ("recall@1", "recall@5")]
+
+TRANSFORMER = PoseTransformer(dim=96, num_layers=2, num_heads=4, feedforward_dim=192, frames_per_token=5)
+VIT = PosePatchVit(dim=128, num_layers=4, num_heads=4, feedforward_dim=256)
+ARMS: dict[str, Mapping[str, object]] = {
+    "config": {},
+    "centre": {"data.window_stride": None},
+    "transformer": {"task.motion": TRANSFORMER},
+    "vit": {"task.motion": VIT},
+    "facing": {"data.face_forward": True},
+    "in_place": {"data.centre": "first_frame"},
+    "not_mirrored": {"data.augmentation": Augmentation()},
+    "not_balanced": {"data.balance": 0.0},
+    "positives": {"task.objective.false_negatives": "multi_positive"},
+    "first_token": {"task.pooling": "first"},
+}
+"""By name, the fields that are changed."""
+SCORED_OTHERWISE = {"centre": "config"}
+"""Arms that differ in what is scored alone, and whose run they share."""
+
+
+def changed(settings: Any, fields: Mapping[str, object]) -> Any:
+    """Returns settings with other values at dotted names."""
+    for name, value in fields.items():
+        first, _, rest = name.partition(".")
+        value = changed(getattr(settings, first), {rest: value}) if rest else value
+        settings = dataclasses.replace(settings, **{first: value})
+    return settings
+
+
+def score(folder: Path, data: MotionText) -> dict[str, ScoredQueries]:
+    """Returns what every query of the test split scores, both ways."""
+    model = load(folder)
+    opened = data.open(folder / "assets")
+    gallery, motion, text = model.embedder.split(model.params, model.collections, opened, "test")
+    scores = (motion.astype(np.float64) @ text.T.astype(np.float64)).astype(np.float32)
+    ways = {"motion to text": (scores, gallery.relevant), "text to motion": (scores.T, gallery.relevant.T)}
+    return {
+        way: ScoredQueries(queries=np.arange(len(own)), gallery=own.shape[1], values=rank_metrics(own, relevant))
+        for way, (own, relevant) in ways.items()
+    }
+
+
+def row(arm: str, start: Experiment, seeds: list[int], out: Path) -> list[str]:
+    """Trains what is missing of an arm, and returns its line of the table."""
+    found = []
+    for seed in seeds:
+        trained = SCORED_OTHERWISE.get(arm, arm)
+        folder = out / trained / str(seed)
+        run.train(changed(start, {**ARMS[trained], "seed": seed}), folder, report=progress(folder))
+        found.append(score(folder, changed(start, ARMS[arm]).data))
+    cells = []
+    for way, metric in COLUMNS:
+        parts = [scored[way] for scored in found]
+        means = [part.summary()[metric] for part in parts]
+        low, high = bootstrap_intervals(parts, num_resamples=RESAMPLES)[metric]
+        cells.append(f"{np.mean(means):.3f} ({low:.3f}-{high:.3f}) {' '.join(f'{mean:.3f}' for mean in means)}")
+    return cells
+
+
+def progress(folder: Path) -> run.Report:
+    """Returns what tells of every tenth record."""
+
+    def report(step: int, num_steps: int, values: Mapping[str, float]) -> None:
+        if step % 200 == 0 and "train/loss" in values:
+            Console(stderr=True).print(f"{folder}: step {step}/{num_steps}, loss {values['train/loss']:.3f}")
+
+    return report
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data_root")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--weights", help="checkpoint of the text backbone, where the hub cannot be reached")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
+    options = parser.parse_args()
+    start = changed(read_config(CONFIG), {"data.root": options.data_root})
+    if options.weights:
+        start = changed(start, dict.fromkeys(CHECKPOINTS, options.weights))
+    shown = Table("arm", *(f"{way} {metric}" for way, metric in COLUMNS), box=None)
+    for arm in options.arms:
+        shown.add_row(arm, *row(arm, start, options.seeds, options.out))
+    Console(width=200).print(shown)
+
+
+if __name__ == "__main__":
+    main()
