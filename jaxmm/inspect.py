@@ -65,7 +65,7 @@ def parts(experiment: Experiment, *, num_joints: int, depth: int = 3) -> list[Pa
 
 
 def totals(experiment: Experiment, *, num_joints: int) -> dict[str, float]:
-    """Returns parameters in all and in training, and operations to embed one motion and one text.
+    """Returns parameters in all and in training, and operations to embed one window of a motion and one text.
 
     Args:
         experiment: The experiment.

@@ -108,9 +108,10 @@ class Embedder:
 
 
 def _mean_of_runs(rows: Float32[np.ndarray, "rows dim"], counts: Sequence[int]) -> Float32[np.ndarray, "runs dim"]:
-    """Returns the mean direction of each run of that many consecutive rows; a row alone stays as it is."""
-    if len(counts) == len(rows):
-        return rows
+    """Returns the mean direction of that many consecutive rows each; a row alone stays as it is.
+
+    Rows that cancel give zeros.
+    """
     starts = np.cumsum([0, *counts[:-1]])
     sums = np.add.reduceat(rows, starts, dtype=np.float64)
     means = (sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)).astype(np.float32)
@@ -192,7 +193,7 @@ class Model:
         """
         if not motions:
             raise DataError("embed_motion takes a list of one or more motions")
-        data, windows = self.experiment.data, []
+        data = self.experiment.data
         for motion in motions:
             if motion.skeleton.num_joints != self.skeleton.num_joints:
                 raise DataError(
@@ -200,8 +201,10 @@ class Model:
                     f"{self.skeleton.num_joints} ({', '.join(self.skeleton.joint_names[:3])}, ...); "
                     "give a motion of that skeleton"
                 )
-            frames = resample(motion.positions, source_fps=motion.fps, target_fps=data.fps)
-            windows.append(data.windows(frames, motion.skeleton))
+        windows = (
+            data.windows(resample(motion.positions, source_fps=motion.fps, target_fps=data.fps), motion.skeleton)
+            for motion in motions
+        )
         return self.embedder.motions(self.params, self.collections, windows)
 
     def open_data(self, *, root: str | None = None) -> MotionTextData:

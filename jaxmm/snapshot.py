@@ -43,7 +43,7 @@ def write(
         metrics: Scores of the state.
         fingerprint: What the data are, as JSON values.
     """
-    with _checkpointer() as orbax:
+    with _unread_metrics(), _checkpointer() as orbax:
         orbax.save(
             folder,
             ocp.args.Composite(
@@ -118,8 +118,7 @@ def verify(folder: Path) -> str:
     return _check_state(folder, tree_sha256({**found["model"], **found["training"]}))
 
 
-@contextlib.contextmanager
-def _checkpointer() -> Iterator[ocp.Checkpointer]:
+def _checkpointer() -> ocp.Checkpointer:
     # Grain's handler has the methods of Orbax's base class, but not the class.
     handlers: dict[str, Any] = {
         "model": ocp.StandardCheckpointHandler(),
@@ -127,19 +126,21 @@ def _checkpointer() -> Iterator[ocp.Checkpointer]:
         "data": grain.checkpoint.CheckpointHandler(),
     }
     # Not asynchronous: a save takes seconds an hour, and so an error belongs to the save that met it.
-    with _unread_metrics(), ocp.Checkpointer(ocp.CompositeCheckpointHandler(**handlers)) as orbax:
-        yield orbax
+    return ocp.Checkpointer(ocp.CompositeCheckpointHandler(**handlers))
 
 
 @contextlib.contextmanager
 def _unread_metrics() -> Iterator[None]:
     """Spares a long run 40 KiB a save: what TensorStore's metrics are returned in is never freed.
 
-    Orbax reads them at each save, for a line of its log.
+    Orbax reads them around each save, to log how fast the disk was.
     """
     name = "experimental_collect_matching_metrics"
-    read = getattr(tensorstore, name)
-    setattr(tensorstore, name, lambda *_: [])
+    read = getattr(tensorstore, name, None)
+    if read is None:  # a TensorStore without metrics has none to keep
+        yield
+        return
+    setattr(tensorstore, name, lambda *_, **__: [])
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ from jaxtyping import Int32, Int64
 from jaxmm.config import encode
 from jaxmm.data.packed import PackedMotions
 
-_CHANGES_NO_BATCH = ("root", "num_threads")
+_CHANGES_NO_BATCH = ("root", "num_threads", "window_stride")
 
 
 def fingerprint(
@@ -27,7 +27,8 @@ def fingerprint(
     """Describes everything that training batches are made of.
 
     Args:
-        settings: Data settings, a dataclass; where the files lie and how many threads read them is left out.
+        settings: Data settings, a dataclass; where the files lie, how many threads read them and how long motions are
+            evaluated is left out.
         packed: All motions.
         splits: Motions of each split, as indices into `packed`.
         order: Motions of the training split in the order of the first epoch, as places in that split.

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from jaxtyping import Bool, Float32, Int64
 
 from jaxmm.data.fingerprint import fingerprint
 from jaxmm.data.motion import Skeleton
+from jaxmm.data.order import training_order
 from jaxmm.data.packed import PackedMotions
 from jaxmm.data.sources import MotionSource, ProceduralMotions, packed_source
 from jaxmm.data.splits import FileSplit, HashSplit, Split, TagSplit
@@ -34,8 +34,9 @@ ASSET_FILES = ("tokenizer.json", _SKELETON)
 class MotionText(MotionView):
     """Motions and their captions, as the model sees them (D10: all of it is saved with a run).
 
+    How a motion is seen is inherited from `jaxmm.data.view.MotionView`.
+
     Attributes:
-        fps, num_frames, window_stride, centre, face_forward, scale: As `jaxmm.data.view.MotionView`.
         source: Where motions come from.
         root: Folder of the source's files; None for the procedural source.
         split: How motions are assigned to train, val and test.
@@ -45,8 +46,8 @@ class MotionText(MotionView):
         revision: Revision of a hub checkpoint to pin; None takes the newest.
         max_tokens: Longest caption in tokens; longer ones are cut.
         balance: How much oftener training draws motions whose captions are rare, in [0, 1]: a motion of a caption that
-            n training motions have is drawn with a probability in proportion to n ** -balance. At 0 every motion is
-            taken once an epoch; at 1 all captions are drawn alike.
+            n training motions have is drawn with a probability in proportion to n ** -balance; of several captions,
+            the mean counts. At 0 every motion is taken once an epoch.
         batch_size: Motions in a global batch.
         num_threads: Threads that read ahead.
 
@@ -220,20 +221,14 @@ class MotionTextData:
         return iter(batches.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)))
 
     def _order(self, seed: int) -> grain.MapDataset:
-        places = grain.MapDataset.range(len(self._splits["train"])).seed(seed)
-        if not self.settings.balance:
-            return places.shuffle()
-        own = [self.packed.captions[index] for index in self._splits["train"]]
-        counts = Counter(text for texts in own for text in texts)
-        weights = np.array([np.mean([counts[text] ** -self.settings.balance for text in texts]) for texts in own])
-        ends = np.cumsum(weights / weights.sum())
-        return places.random_map(lambda _, rng: int(np.searchsorted(ends[:-1], rng.random(), side="right")))
+        captions = [self.packed.captions[index] for index in self._splits["train"]]
+        return training_order(captions, seed=seed, balance=self.settings.balance)
 
     def fingerprint(self, *, seed: int, num_processes: int = 1) -> dict[str, Any]:
         """Returns what batches are made of, as JSON values that differ where batches would.
 
         A position in the data is a mere number: over other motions, captions or settings it would go on silently with
-        other batches. Where the files lie and how many threads read them changes no batch, and is left out.
+        other batches. What changes no batch is left out, such as where the files lie.
 
         Args:
             seed: Seed of the order and the augmentation.
@@ -260,7 +255,7 @@ class MotionTextData:
             texts = self.packed.captions[index]
             captions.append(change.describe(texts[rng.integers(len(texts))]))
             motion = self.packed.motion(index)
-            motions.append(self.settings.prepare(motion, self.packed.skeleton, change=change, rng=rng))
+            motions.append(self.settings.random_window(motion, self.packed.skeleton, change=change, rng=rng))
         return self._batch(motions, captions, num_rows=len(rows))
 
     def training_texts(self) -> Iterator[Batch]:
@@ -279,7 +274,7 @@ class MotionTextData:
         """Returns a batch of the shapes and types that training uses: the first motions and captions of its split."""
         size = self.settings.batch_size
         chosen = self.split("train")[:size]
-        motions = [self.settings.prepare(self.packed.motion(index), self.packed.skeleton) for index in chosen]
+        motions = [self.settings.windows(self.packed.motion(index), self.packed.skeleton)[0] for index in chosen]
         return self._batch(motions, [self.packed.captions[index][0] for index in chosen], num_rows=size)
 
     def windows(self, split: str) -> Iterator[list[Float32[np.ndarray, "_time joints 3"]]]:

@@ -68,6 +68,9 @@ class MotionView:
             Prepared windows of at most `num_frames` frames, no further apart than `window_stride`; without a stride,
             the one in the centre.
 
+        Raises:
+            DataError: If the hips are to face forward, and the skeleton does not tell them.
+
         Example:
             >>> path = np.arange(8, dtype=np.float32)[:, None, None] * np.ones(3, np.float32)
             >>> bone = Skeleton(joint_names=("Hips",), parents=(-1,))
@@ -79,39 +82,60 @@ class MotionView:
         starts = [spare // 2]
         if self.window_stride is not None and spare:
             starts = np.linspace(0, spare, math.ceil(spare / self.window_stride) + 1).astype(int).tolist()
-        return [self.prepare(positions[start : start + self.num_frames], skeleton) for start in starts]
+        windows = [positions[start : start + self.num_frames] for start in starts]
+        return [self._place(window, skeleton, Change()) for window in windows]
 
-    def prepare(
+    def random_window(
         self,
         positions: Float32[np.ndarray, "time joints 3"],
         skeleton: Skeleton,
         *,
-        change: Change | None = None,
-        rng: np.random.Generator | None = None,
+        change: Change,
+        rng: np.random.Generator,
     ) -> Float32[np.ndarray, "new_time joints 3"]:
-        """Crops, places and scales a motion at this frame rate.
+        """Cuts a window anywhere out of a motion at this frame rate, and changes and prepares it.
 
         Args:
             positions: World positions at `fps`.
             skeleton: Names and parents of the joints.
-            change: Augmentation to apply; none by default.
-            rng: Chooses the crop; without it the motion begins at its start.
+            change: Augmentation to apply.
+            rng: Chooses the window.
 
         Returns:
             At most `num_frames` frames.
+
+        Raises:
+            DataError: If the hips are to face forward, and the skeleton does not tell them.
+
+        Example:
+            >>> path = np.arange(8, dtype=np.float32)[:, None, None] * np.ones(3, np.float32)
+            >>> view, bone = MotionView(num_frames=4), Skeleton(joint_names=("Hips",), parents=(-1,))
+            >>> window = view.random_window(path, bone, change=Change(rate=2.0), rng=np.random.default_rng(0))
+            >>> window[:, 0, 0].tolist()
+            [0.0, 2.0, 4.0, 6.0]
         """
-        change = change or Change()
-        spare = len(positions) - math.ceil(self.num_frames * change.rate)
-        start = 0 if spare <= 0 or rng is None else int(rng.integers(spare + 1))
-        window = positions[start : start + math.ceil(self.num_frames * change.rate)]
-        window = change.at_rate(window)[: self.num_frames]
+        length = math.ceil(self.num_frames * change.rate)
+        spare = len(positions) - length
+        start = 0 if spare <= 0 else int(rng.integers(spare + 1))
+        window = change.at_rate(positions[start : start + length])[: self.num_frames]
+        return self._place(window, skeleton, change)
+
+    def _place(
+        self, window: Float32[np.ndarray, "time joints 3"], skeleton: Skeleton, change: Change
+    ) -> Float32[np.ndarray, "time joints 3"]:
         if self.face_forward:
             window = face_forward(window, skeleton)
         window = change.place(centre(window, self.centre), skeleton)
         return window if self.scale == 1 else window * np.float32(self.scale)
 
     def stack(self, motions: Sequence[Float32[np.ndarray, "_time joints 3"]], *, num_rows: int) -> Batch:
-        """Pads prepared motions to one batch of `num_rows` rows with `motion`, `motion_mask` and `example_mask`."""
+        """Pads prepared motions to one batch of `num_rows` rows with `motion`, `motion_mask` and `example_mask`.
+
+        Example:
+            >>> batch = MotionView(num_frames=3).stack([np.ones((2, 1, 3), np.float32)], num_rows=2)
+            >>> batch["motion_mask"].tolist()
+            [[True, True, False], [False, False, False]]
+        """
         motion = np.zeros((num_rows, self.num_frames, *motions[0].shape[1:]), np.float32)
         motion_mask = np.zeros(motion.shape[:2], bool)
         for row, frames in enumerate(motions):

@@ -1,11 +1,11 @@
 """A bidirectional GRU that ignores padding, and whose backward pass is written out for speed.
 
-The input projection of a whole sequence is one product; only the recurrent product stays in the scan. Backward has the
-gates of all frames from the forward pass and accumulates the recurrent kernel's gradient in one product, so that its
+The input projection of a whole sequence is one product; only the recurrent product stays in the scan. The forward pass
+keeps its gates, four widths a frame; backward accumulates the recurrent kernel's gradient in one product, so that its
 scan carries a single small product per frame.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import flax.linen as nn
 import jax
@@ -51,6 +51,10 @@ class _Gates(NamedTuple):
     candidate_state: Array
 
 
+_Residuals: TypeAlias = tuple[Array, Array, Array, _Gates]
+"""Mask, recurrent kernel, states and gates."""
+
+
 def _run(gates_in: Array, mask: Array, kernel: Array, candidate_bias: Array) -> tuple[Array, _Gates]:
     """Returns the states, and the gates that they came from."""
 
@@ -68,12 +72,12 @@ def _run(gates_in: Array, mask: Array, kernel: Array, candidate_bias: Array) -> 
     return jax.lax.scan(step, start, (gates_in, mask), unroll=min(len(gates_in), _MAX_UNROLL))[1]
 
 
-def _forward(gates_in: Array, mask: Array, kernel: Array, candidate_bias: Array) -> tuple[Array, tuple[Any, ...]]:
+def _forward(gates_in: Array, mask: Array, kernel: Array, candidate_bias: Array) -> tuple[Array, _Residuals]:
     states, gates = _run(gates_in, mask, kernel, candidate_bias)
     return states, (mask, kernel, states, gates)
 
 
-def _backward(residuals: tuple[Any, ...], states_bar: Array) -> tuple[Array, None, Array, Array]:
+def _backward(residuals: _Residuals, states_bar: Array) -> tuple[Array, None, Array, Array]:
     mask, kernel, states, (reset, update, candidate, candidate_state) = residuals
     before = jnp.concatenate([jnp.zeros_like(states[:1]), states[:-1]])
     valid = mask[..., None]

@@ -179,7 +179,7 @@ class TransformerText(nn.Module):
             deterministic: Switches dropout off; otherwise a `dropout` key is needed.
 
         Returns:
-            States of the last layer; those at padding mean nothing.
+            States of the last layer, of one token with `only_first`; those at padding mean nothing.
         """
         embedded = self.embeddings(token_ids, deterministic=deterministic)
         return self.suffix(embedded, token_mask, num_steps=1, only_first=only_first, deterministic=deterministic)
@@ -198,7 +198,7 @@ class TransformerText(nn.Module):
             token_ids: Vocabulary indices, including the special tokens.
             token_mask: True where a token is valid.
             num_steps: Steps to take, from 1 to all.
-            only_first: As in `__call__`.
+            only_first: As in `__call__`; `suffix` must be told the same.
 
         Returns:
             What the other steps read of each token: its state, followed before the last step of a layer by the
@@ -219,10 +219,10 @@ class TransformerText(nn.Module):
         """Takes the steps that `prefix` left.
 
         Args:
-            features: What `prefix` returned; of some tokens only, where no attention is left to come.
+            features: What `prefix` returned.
             token_mask: True where a token is valid.
             num_steps: Steps that `prefix` took.
-            only_first: As in `__call__`.
+            only_first: What `prefix` was told.
             deterministic: Switches dropout off; otherwise a `dropout` key is needed.
 
         Returns:
@@ -247,11 +247,11 @@ class TransformerText(nn.Module):
         for step in steps:
             layer, place = divmod(step - 1, len(LAYER_STEPS))
             if place == 0:
-                num_queries = 1 if only_first and layer == self.num_layers - 1 else None
+                narrows = only_first and layer == self.num_layers - 1
                 hidden = self.layer[layer].attend(
-                    hidden, token_mask, position_bias, num_queries=num_queries, deterministic=deterministic
+                    hidden, token_mask, position_bias, only_first=narrows, deterministic=deterministic
                 )
-                widened = widened[:, :num_queries]
+                widened = widened[:, : hidden.shape[1]]
             elif place == 1:
                 widened = self.layer[layer].widen(hidden)
             else:

@@ -130,16 +130,14 @@ class TransformerTextLayer(nn.Module):
         token_mask: Bool[Array, "batch tokens"],
         position_bias: Float[Array, "heads tokens tokens"] | None,
         *,
-        num_queries: int | None = None,
+        only_first: bool = False,
         deterministic: bool,
-    ) -> Float[Array, "batch queries dim"]:
-        """Takes the first step, the only one in which tokens meet: attention; of the first tokens only, if told."""
-        attended = self.attention(
-            hidden, token_mask, position_bias, num_queries=num_queries, deterministic=deterministic
-        )
+    ) -> Float[Array, "batch some_tokens dim"]:
+        """Takes the first step, the only one in which tokens meet: attention; with `only_first` for one token."""
+        attended = self.attention(hidden, token_mask, position_bias, only_first=only_first, deterministic=deterministic)
         if self.dropout_after_attention:
             attended = self.dropout(attended, deterministic=deterministic)
-        return self.attention_norm(hidden[:, :num_queries] + attended)
+        return self.attention_norm(hidden[:, : attended.shape[1]] + attended)
 
     def widen(self, hidden: Float[Array, "batch tokens dim"]) -> Float[Array, "batch tokens feedforward_dim"]:
         """Takes the second step: the first feed-forward product and GELU."""

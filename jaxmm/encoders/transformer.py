@@ -85,29 +85,29 @@ class SelfAttention(nn.Module):
         token_mask: Bool[Array, "batch tokens"],
         position_bias: Float[Array, "heads tokens tokens"] | None = None,
         *,
-        num_queries: int | None = None,
+        only_first: bool = False,
         deterministic: bool,
-    ) -> Float[Array, "batch queries dim"]:
+    ) -> Float[Array, "batch some_tokens dim"]:
         """Mixes token states by scaled dot-product attention; a row without a valid token attends to all.
 
         Args:
             hidden: Token states.
             token_mask: True where a token may be attended to.
             position_bias: Added to the scores of each head, for each pair of tokens (query, key).
-            num_queries: First tokens whose new states are wanted; None wants all.
+            only_first: Whether the first token alone asks, and only its new state is returned.
             deterministic: Switches dropout off; otherwise a `dropout` key is needed.
         """
         batch, tokens, dim = hidden.shape
         if dim % self.num_heads:
             raise ConfigError(f"dim is {dim} and num_heads {self.num_heads}; set dim to a multiple of num_heads")
-        per_head = (batch, tokens, self.num_heads, dim // self.num_heads)
-        asking = hidden[:, :num_queries]
-        query = self._dense(dim, "query")(asking).reshape(batch, -1, *per_head[2:])
-        key = self._dense(dim, "key")(hidden).reshape(per_head)
-        value = self._dense(dim, "value")(hidden).reshape(per_head)
-        scores = jnp.einsum("bqhd,bkhd->bhqk", query, key) * per_head[-1] ** -0.5
+        heads = (self.num_heads, dim // self.num_heads)
+        asking = hidden[:, :1] if only_first else hidden
+        query = self._dense(dim, "query")(asking).reshape(*asking.shape[:2], *heads)
+        key = self._dense(dim, "key")(hidden).reshape(batch, tokens, *heads)
+        value = self._dense(dim, "value")(hidden).reshape(batch, tokens, *heads)
+        scores = jnp.einsum("bqhd,bkhd->bhqk", query, key) * heads[1] ** -0.5
         if position_bias is not None:
-            scores = scores + position_bias[None, :, :num_queries]
+            scores = scores + position_bias[None, :, : asking.shape[1]]
         # A bias that broadcasts, not a selection between full-size arrays: exporters keep batch and tokens dynamic.
         bias = jnp.where(token_mask, 0.0, jnp.finfo(scores.dtype).min)
         weights = jax.nn.softmax(scores + bias[:, None, None, :], axis=-1)

@@ -83,8 +83,7 @@ def evaluate_retrieval(
     if protocol == "similar_captions" and similarity is not None:
         answers = relevant | similar_captions(similarity)
     gains = np.maximum(similarity, 0) if graded and similarity is not None else None
-    # Products in float32 differ in their last bit with the shape of the block, and would order what is tied.
-    scores = (motion.astype(np.float64) @ text.T.astype(np.float64)).astype(np.float32)
+    scores = cosines(motion, text)
     to_motion, to_text = [], []
     for rows in galleries(protocol, relevant, similarity):
         columns = np.flatnonzero(relevant[rows].any(axis=0))
@@ -97,6 +96,19 @@ def evaluate_retrieval(
         for direction, parts in (("text_to_motion", to_motion), ("motion_to_text", to_text))
         for name, value in _summary(parts, num_resamples).items()
     }
+
+
+def cosines(
+    motion: Float[np.ndarray, "motions dim"], text: Float[np.ndarray, "captions dim"]
+) -> Float[np.ndarray, "motions captions"]:
+    """Returns the similarity of unit-norm embeddings, where equal pairs have equal values.
+
+    Example:
+        >>> cosines(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32)).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
+    # Products in float32 differ in their last bit with the shape of the block, and would order what is tied.
+    return (motion.astype(np.float64) @ text.T.astype(np.float64)).astype(np.float32)
 
 
 def _scored(

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import jax
 import numpy as np
@@ -63,7 +63,12 @@ class TextFeatures:
         deterministic, rngs = key is None, None if key is None else {"dropout": key}
         if num_steps == 0:
             hidden = self.backbone.apply(
-                variables, batch["token_ids"], token_mask, **self._wanted, deterministic=deterministic, rngs=rngs
+                variables,
+                batch["token_ids"],
+                token_mask,
+                only_first=self.pooling == "first",
+                deterministic=deterministic,
+                rngs=rngs,
             )
             return self._pool(cast(Array, hidden), token_mask)
         states = batch[FROZEN_STATES] if FROZEN_STATES in batch else self.frozen_states(params, batch)
@@ -74,7 +79,7 @@ class TextFeatures:
             states,
             token_mask,
             num_steps=num_steps,
-            **self._wanted,
+            only_first=self.pooling == "first",
             deterministic=deterministic,
             rngs=rngs,
             method="suffix",
@@ -91,10 +96,12 @@ class TextFeatures:
         variables, token_ids, token_mask = {"params": params}, batch["token_ids"], batch["token_mask"]
         num_steps = self.num_frozen_steps
         if isinstance(self.backbone, HFFlaxBackbone) or num_steps == self.backbone.num_steps:
-            hidden = self.backbone.apply(variables, token_ids, token_mask, **self._wanted, deterministic=True)
+            hidden = self.backbone.apply(
+                variables, token_ids, token_mask, only_first=self.pooling == "first", deterministic=True
+            )
             return self._pool(cast(Array, hidden), token_mask)
         states = self.backbone.apply(
-            variables, token_ids, token_mask, num_steps=num_steps, **self._wanted, method="prefix"
+            variables, token_ids, token_mask, num_steps=num_steps, only_first=self.pooling == "first", method="prefix"
         )
         return cast(Array, states)
 
@@ -102,11 +109,6 @@ class TextFeatures:
         self, hidden: Float[Array, "batch some_tokens dim"], token_mask: Bool[Array, "batch tokens"]
     ) -> Float[Array, "batch dim"]:
         return pool(hidden, token_mask[:, : hidden.shape[1]], self.pooling)
-
-    @property
-    def _wanted(self) -> dict[str, Any]:
-        """What our backbones may leave uncomputed."""
-        return {"only_first": self.pooling == "first"} if isinstance(self.backbone, TransformerText) else {}
 
 
 def keep_frozen_states(

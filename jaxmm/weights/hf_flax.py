@@ -105,10 +105,11 @@ class HFFlaxBackbone:
         token_ids: Int[Array, "batch tokens"],
         token_mask: Bool[Array, "batch tokens"],
         *,
+        only_first: bool = False,
         deterministic: bool,
         rngs: Mapping[str, PRNGKeyArray] | None = None,
-    ) -> Float[Array, "batch tokens dim"]:
-        """Returns the states of the last layer; with `deterministic` off, `rngs` needs a `dropout` key."""
+    ) -> Float[Array, "batch some_tokens dim"]:
+        """Returns the states of the last layer, of all tokens or of the first; training needs a `dropout` key."""
         outputs = _model(self.config)(
             token_ids,
             attention_mask=token_mask.astype(jnp.int32),
@@ -116,7 +117,7 @@ class HFFlaxBackbone:
             dropout_rng=rngs["dropout"] if rngs else None,
             train=not deterministic,
         )
-        return outputs.last_hidden_state
+        return outputs.last_hidden_state[:, : 1 if only_first else None]
 
     def load(self, folder: str | Path) -> Params:
         """Returns the parameters of a checkpoint that transformers' `from_pretrained` reads; never runs remote code.

@@ -61,13 +61,13 @@ def reached(phase, run, log):
     return (run / "checkpoints/.partial").is_dir() and any((run / "checkpoints/.partial").iterdir())
 
 
-def stop_in(phase, number, short_run, run, environment, *, after=0.0):
+def stop_in(phase, number, short_run, run, environment, *, after=0.0, words=()):
     """Starts a run, sends it a signal in a phase, and returns its status and what it said."""
     log = run.with_suffix(".log")
     if phase == "compiling":  # without what earlier runs have compiled
         environment = {**environment, "JAX_COMPILATION_CACHE_DIR": str(run.with_suffix(".compiled"))}
     with log.open("w") as stderr:
-        process = subprocess.Popen(short_run.command(run), cwd=REPOSITORY, env=environment, stderr=stderr)
+        process = subprocess.Popen(short_run.command(run, *words), cwd=REPOSITORY, env=environment, stderr=stderr)
         deadline = time.monotonic() + TIMEOUT
         while not reached(phase, run, log) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.002)
@@ -77,16 +77,18 @@ def stop_in(phase, number, short_run, run, environment, *, after=0.0):
     return status, log.read_text()
 
 
-def assert_stops_and_continues(phase, number, short_run, environment, jaxmm_json, run, *, after=0.0):
-    status, said = stop_in(phase, number, short_run, run, environment, after=after)
+def assert_stops_and_continues(
+    phase, number, short_run, environment, jaxmm_json, run, *, after=0.0, words=(), verified=None
+):
+    status, said = stop_in(phase, number, short_run, run, environment, after=after, words=words)
     if status == 0:  # it ended before the signal came
         pytest.fail(f"the run was over before the signal: {said}")
     assert status == 128 + number, said
     assert "Traceback" not in said
     saved = jaxmm_json("verify", run)["step"]
     assert f"step {saved} is saved; the same command continues from there" in said
-    subprocess.run(short_run.command(run), cwd=REPOSITORY, env=environment, check=True, capture_output=True)
-    assert jaxmm_json("verify", run) == short_run.verified
+    subprocess.run(short_run.command(run, *words), cwd=REPOSITORY, env=environment, check=True, capture_output=True)
+    assert jaxmm_json("verify", run) == (verified or short_run.verified)
     steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert steps == sorted(steps)
 
@@ -103,6 +105,22 @@ def test_sigterm_at_random_moments_of_a_phase(phase, seed, short_run, environmen
     after = random.Random(seed).uniform(0, 0.4)
     run = tmp_path / "run"
     assert_stops_and_continues(phase, signal.SIGTERM, short_run, environment, jaxmm_json, run, after=after)
+
+
+@pytest.mark.faults
+def test_pmap_continues_to_the_bit_and_is_evaluated(short_run, environment, jaxmm_json, tmp_path):
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
+    environment, mode = {**environment, "XLA_FLAGS": flags}, ("--devices.mode", "pmap")
+    whole, run = tmp_path / "whole", tmp_path / "stopped"
+    subprocess.run(short_run.command(whole, *mode), cwd=REPOSITORY, env=environment, check=True, capture_output=True)
+    verified = jaxmm_json("verify", whole)
+    assert verified["step"] == short_run.verified["step"]
+    assert_stops_and_continues(
+        "training", signal.SIGTERM, short_run, environment, jaxmm_json, run, words=mode, verified=verified
+    )
+    ours, theirs = jaxmm_json("evaluate", run, "--split", "val"), jaxmm_json("evaluate", whole, "--split", "val")
+    assert ours == theirs
+    assert train_loss(whole).keys() == train_loss(short_run.folder).keys()
 
 
 def free_port():
