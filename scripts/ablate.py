@@ -45,6 +45,7 @@ ARMS: dict[str, Mapping[str, object]] = {
     "not_about_root": {"data.centre": "first_frame"},
     "not_mirrored": {"data.augmentation": Augmentation()},
     "not_balanced": {"data.balance": 0.0},
+    "plain": {"data.balance": 0.0, "data.augmentation": Augmentation()},
     "positives": {"task.objective.false_negatives": "multi_positive"},
     "first_token": {"task.pooling": "first"},
 }
