@@ -1,0 +1,1 @@
+"""Signing as landmarks: body, hands and face of one person, frame by frame."""
