@@ -6,7 +6,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxmm.encoders.dropout import Dropout
 from jaxmm.encoders.layers import layer_norm
-from jaxmm.encoders.transformer import SelfAttention
+from jaxmm.encoders.transformer import Attention
 from jaxmm.errors import DataError
 
 NORMAL = nn.initializers.normal(0.02)
@@ -105,7 +105,7 @@ class TransformerTextLayer(nn.Module):
 
     def setup(self) -> None:
         """Builds the attention, the feed-forward network and their norms."""
-        self.attention = SelfAttention(self.num_heads, self.attention_dropout_rate, kernel_init=NORMAL)
+        self.attention = Attention(self.num_heads, self.attention_dropout_rate, kernel_init=NORMAL)
         self.attention_norm = layer_norm(self.layer_norm_epsilon)
         self.feedforward_in = _dense(self.feedforward_dim)
         self.feedforward_out = _dense(self.dim)
@@ -134,10 +134,11 @@ class TransformerTextLayer(nn.Module):
         deterministic: bool,
     ) -> Float[Array, "batch some_tokens dim"]:
         """Takes the first step, the only one in which tokens meet: attention; with `only_first` for one token."""
-        attended = self.attention(hidden, token_mask, position_bias, only_first=only_first, deterministic=deterministic)
+        asking = hidden[:, :1] if only_first else hidden
+        attended = self.attention(asking, hidden, token_mask, position_bias, deterministic=deterministic)
         if self.dropout_after_attention:
             attended = self.dropout(attended, deterministic=deterministic)
-        return self.attention_norm(hidden[:, : attended.shape[1]] + attended)
+        return self.attention_norm(asking + attended)
 
     def widen(self, hidden: Float[Array, "batch tokens dim"]) -> Float[Array, "batch tokens feedforward_dim"]:
         """Takes the second step: the first feed-forward product and GELU."""

@@ -41,9 +41,9 @@ class TransformerBlock(nn.Module):
         self, hidden: Float[Array, "batch tokens dim"], token_mask: Bool[Array, "batch tokens"], *, deterministic: bool
     ) -> Float[Array, "batch tokens dim"]:
         """Transforms token states; tokens outside `token_mask` are not attended to."""
-        attention = SelfAttention(num_heads=self.num_heads, dropout_rate=self.dropout_rate, name="attention")
+        attention = Attention(num_heads=self.num_heads, dropout_rate=self.dropout_rate, name="attention")
         normed = layer_norm(1e-5, name="attention_norm")(hidden)
-        attended = attention(normed, token_mask, deterministic=deterministic)
+        attended = attention(normed, normed, token_mask, deterministic=deterministic)
         hidden = hidden + Dropout(self.dropout_rate)(attended, deterministic=deterministic)
         normed = layer_norm(1e-5, name="feedforward_norm")(hidden)
         widened = nn.Dense(self.feedforward_dim, kernel_init=_XAVIER, name="feedforward_in")(normed)
@@ -53,63 +53,63 @@ class TransformerBlock(nn.Module):
         return hidden + Dropout(self.dropout_rate)(change, deterministic=deterministic)
 
 
-class SelfAttention(nn.Module):
-    """Multi-head self-attention over the valid tokens.
+class Attention(nn.Module):
+    """Multi-head attention to the valid ones of some states, which may be those that ask.
 
     Attributes:
-        num_heads: Attention heads; divides the width of the input.
+        num_heads: Attention heads; divides the width of the states that ask.
         dropout_rate: Dropout of attention weights, in [0, 1).
         kernel_init: Initialiser of the four kernels.
 
     Raises:
-        ConfigError: If the width of the input is not a multiple of `num_heads`.
+        ConfigError: If the width of the states that ask is not a multiple of `num_heads`.
 
     Example:
-        >>> attention = SelfAttention(num_heads=2, dropout_rate=0.1)
+        >>> attention = Attention(num_heads=2, dropout_rate=0.1)
         >>> hidden, token_mask = jnp.ones((1, 3, 8)), jnp.array([[True, True, False]])
-        >>> variables = attention.init(jax.random.key(0), hidden, token_mask, deterministic=True)
-        >>> attention.apply(variables, hidden, token_mask, deterministic=True).shape
-        (1, 3, 8)
+        >>> variables = attention.init(jax.random.key(0), hidden, hidden, token_mask, deterministic=True)
+        >>> attention.apply(variables, hidden[:, :1], hidden, token_mask, deterministic=True).shape
+        (1, 1, 8)
 
     Reference: arXiv:1706.03762.
     """
 
     num_heads: int
-    dropout_rate: float
+    dropout_rate: float = 0.0
     kernel_init: nn.initializers.Initializer = _XAVIER
 
     @nn.compact
     def __call__(
         self,
-        hidden: Float[Array, "batch tokens dim"],
-        token_mask: Bool[Array, "batch tokens"],
-        position_bias: Float[Array, "heads tokens tokens"] | None = None,
+        asking: Float[Array, "batch queries dim"],
+        context: Float[Array, "batch keys context_dim"],
+        context_mask: Bool[Array, "batch keys"],
+        position_bias: Float[Array, "heads _queries keys"] | None = None,
         *,
-        only_first: bool = False,
         deterministic: bool,
-    ) -> Float[Array, "batch some_tokens dim"]:
-        """Mixes token states by scaled dot-product attention; a row without a valid token attends to all.
+    ) -> Float[Array, "batch queries dim"]:
+        """Mixes the context by scaled dot-product attention; a row without a valid state attends to all.
 
         Args:
-            hidden: Token states.
-            token_mask: True where a token may be attended to.
-            position_bias: Added to the scores of each head, for each pair of tokens (query, key).
-            only_first: Whether the first token alone asks, and only its new state is returned.
+            asking: States that ask.
+            context: States that are asked.
+            context_mask: True where a state of the context may be attended to.
+            position_bias: Added to the scores of each head, for each pair (asking, asked); more rows than states that
+                ask are left out.
             deterministic: Switches dropout off; otherwise a `dropout` key is needed.
         """
-        batch, tokens, dim = hidden.shape
+        (batch, queries, dim), keys = asking.shape, context.shape[1]
         if dim % self.num_heads:
             raise ConfigError(f"dim is {dim} and num_heads {self.num_heads}; set dim to a multiple of num_heads")
         heads = (self.num_heads, dim // self.num_heads)
-        asking = hidden[:, :1] if only_first else hidden
-        query = self._dense(dim, "query")(asking).reshape(*asking.shape[:2], *heads)
-        key = self._dense(dim, "key")(hidden).reshape(batch, tokens, *heads)
-        value = self._dense(dim, "value")(hidden).reshape(batch, tokens, *heads)
+        query = self._dense(dim, "query")(asking).reshape(batch, queries, *heads)
+        key = self._dense(dim, "key")(context).reshape(batch, keys, *heads)
+        value = self._dense(dim, "value")(context).reshape(batch, keys, *heads)
         scores = jnp.einsum("bqhd,bkhd->bhqk", query, key) * heads[1] ** -0.5
         if position_bias is not None:
-            scores = scores + position_bias[None, :, : asking.shape[1]]
+            scores = scores + position_bias[None, :, :queries]
         # A bias that broadcasts, not a selection between full-size arrays: exporters keep batch and tokens dynamic.
-        bias = jnp.where(token_mask, 0.0, jnp.finfo(scores.dtype).min)
+        bias = jnp.where(context_mask, 0.0, jnp.finfo(scores.dtype).min)
         weights = jax.nn.softmax(scores + bias[:, None, None, :], axis=-1)
         weights = Dropout(self.dropout_rate)(weights, deterministic=deterministic)
         mixed = jnp.einsum("bhqk,bkhd->bqhd", weights, value).reshape(asking.shape)

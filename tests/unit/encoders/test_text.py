@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 
 from jaxmm.encoders.dropout import Dropout
 from jaxmm.encoders.text import TransformerText, pool
-from jaxmm.encoders.transformer import SelfAttention
+from jaxmm.encoders.transformer import Attention
 from jaxmm.errors import ConfigError, DataError
 
 TOKENS, PADDING = 6, 3
@@ -163,11 +163,11 @@ def test_width_that_heads_do_not_divide_is_refused():
 
 
 def test_attention_of_equal_keys_averages_the_valid_values():
-    attention = SelfAttention(num_heads=1, dropout_rate=0.0)
+    attention = Attention(num_heads=1, dropout_rate=0.0)
     eye, zero = {"kernel": jnp.eye(2), "bias": jnp.zeros(2)}, {"kernel": jnp.zeros((2, 2)), "bias": jnp.zeros(2)}
     hidden = jnp.array([[[1.0, 0.0], [3.0, 2.0], [100.0, 100.0]]])
     params = {"query": zero, "key": eye, "value": eye, "out": eye}
-    mixed = attention.apply({"params": params}, hidden, jnp.array([[True, True, False]]), deterministic=True)
+    mixed = attention.apply({"params": params}, hidden, hidden, jnp.array([[True, True, False]]), deterministic=True)
     np.testing.assert_allclose(mixed, [[[2.0, 1.0]] * 3], atol=1e-6)
 
 

@@ -7,7 +7,7 @@ import pytest
 from flax import linen as nn
 
 from jaxmm.encoders.dropout import Dropout
-from jaxmm.encoders.transformer import SelfAttention, TransformerBlock
+from jaxmm.encoders.transformer import Attention, TransformerBlock
 from jaxmm.errors import ConfigError
 
 BLOCK = TransformerBlock(num_heads=2, feedforward_dim=12, dropout_rate=0.4)
@@ -74,6 +74,21 @@ def test_kernels_start_xavier_uniform_and_biases_at_zero():
 
 
 def test_heads_must_divide_the_width():
-    attention = SelfAttention(num_heads=3, dropout_rate=0.0)
+    attention = Attention(num_heads=3, dropout_rate=0.0)
     with pytest.raises(ConfigError, match="dim is 8 and num_heads 3; set dim to a multiple of num_heads"):
-        attention.init(jax.random.key(0), jnp.ones((1, 2, 8)), jnp.ones((1, 2), bool), deterministic=True)
+        attention.init(jax.random.key(0), *[jnp.ones((1, 2, 8))] * 2, jnp.ones((1, 2), bool), deterministic=True)
+
+
+def test_attention_to_a_context_of_another_width_and_length():
+    asking, context = (
+        jax.random.normal(jax.random.key(place), (2, *shape)) for place, shape in ((0, (4, 8)), (1, (3, 6)))
+    )
+    attention = Attention(num_heads=2)
+    mask = jnp.array([[True, True, False], [True, False, False]])
+    variables = attention.init(jax.random.key(2), asking, context, mask, deterministic=True)
+    mixed = attention.apply(variables, asking, context, mask, deterministic=True)
+    other = attention.apply(variables, asking, context.at[:, 2].set(7.0), mask, deterministic=True)
+    assert mixed.shape == (2, 4, 8)
+    np.testing.assert_array_equal(mixed, other)
+    # With one state to attend to, all that ask get the same.
+    np.testing.assert_allclose(mixed[1], np.broadcast_to(mixed[1, :1], (4, 8)), atol=1e-6)
