@@ -24,7 +24,7 @@ def set_up() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import jax
 
-    from jaxmm.data.sources import cache_dir
+    from jaxmm.data.cache import cache_dir
 
     logging.getLogger("absl").setLevel(logging.ERROR)
     lines = logging.StreamHandler()

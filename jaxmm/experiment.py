@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from jaxmm.config import decode, encode
-from jaxmm.data.motion_text import MotionText
+from jaxmm.data.captioned import Captioned
 from jaxmm.errors import ConfigError, JaxmmError
 from jaxmm.files import read_json, write_text
 from jaxmm.tasks.base import Task
@@ -32,13 +32,13 @@ class Experiment:
         ConfigError: If the seed is out of its range.
 
     Example:
-        >>> from jaxmm.tasks.dance_text import DanceTextTask
+        >>> from jaxmm import DanceTextTask, MotionText
         >>> Experiment(task=DanceTextTask(), data=MotionText(), seed=3).loop.epochs
         50
     """
 
     task: Task
-    data: MotionText
+    data: Captioned
     loop: Loop = dataclasses.field(default_factory=Loop)
     devices: Devices = dataclasses.field(default_factory=Devices)
     seed: int = 0
@@ -103,7 +103,7 @@ def read_experiment(path: Path) -> Experiment:
 
     Example:
         >>> import tempfile
-        >>> from jaxmm.tasks.dance_text import DanceTextTask
+        >>> from jaxmm import DanceTextTask, MotionText
         >>> path = Path(tempfile.mkdtemp()) / "config.json"
         >>> experiment = Experiment(task=DanceTextTask(), data=MotionText())
         >>> write_experiment(experiment, path)

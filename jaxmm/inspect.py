@@ -4,13 +4,11 @@ import dataclasses
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxmm.errors import ConfigError
 from jaxmm.experiment import Experiment
 from jaxmm.tasks.base import Embeds
-from jaxmm.typing import Batch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,12 +32,12 @@ class Part:
     shapes: dict[str, tuple[int, ...]]
 
 
-def parts(experiment: Experiment, *, num_joints: int, depth: int = 3) -> list[Part]:
+def parts(experiment: Experiment, *, num_joints: int | None = None, depth: int = 3) -> list[Part]:
     """Lists the modules of an experiment's task, without allocating any parameter.
 
     Args:
         experiment: The experiment.
-        num_joints: Joints of the skeleton, >= 1.
+        num_joints: Joints of the skeleton, >= 1, where data may be of any; None takes a usual number.
         depth: Number of path elements after which parameters are summed up, >= 1.
 
     Example:
@@ -48,7 +46,8 @@ def parts(experiment: Experiment, *, num_joints: int, depth: int = 3) -> list[Pa
         >>> [(row.name, row.num_parameters) for row in rows if row.name == "motion/gru"]
         [('motion/gru', 1773568)]
     """
-    params = jax.eval_shape(experiment.task.init_variables, jax.random.key(0), example_batch(experiment, num_joints))[0]
+    batch = experiment.data.blank_batch(num_joints=num_joints)
+    params = jax.eval_shape(experiment.task.init_variables, jax.random.key(0), batch)[0]
     frozen = experiment.task.frozen(params) | experiment.task.optimizer.frozen(params)
     found: dict[str, Part] = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
@@ -64,12 +63,12 @@ def parts(experiment: Experiment, *, num_joints: int, depth: int = 3) -> list[Pa
     return list(found.values())
 
 
-def totals(experiment: Experiment, *, num_joints: int) -> dict[str, float]:
+def totals(experiment: Experiment, *, num_joints: int | None = None) -> dict[str, float]:
     """Returns parameters in all and in training, and operations to embed one window of a motion and one text.
 
     Args:
         experiment: The experiment.
-        num_joints: Joints of the skeleton, >= 1.
+        num_joints: Joints of the skeleton, >= 1, where data may be of any; None takes a usual number.
 
     Raises:
         ConfigError: If JAX cannot count operations on this backend.
@@ -86,24 +85,11 @@ def totals(experiment: Experiment, *, num_joints: int) -> dict[str, float]:
     sums["parameters/trainable"] = float(sum(row.trainable for row in rows))
     task = experiment.task
     if isinstance(task, Embeds):
-        batch = example_batch(experiment, num_joints)
+        batch = experiment.data.blank_batch(num_joints=num_joints)
         params, collections = jax.eval_shape(experiment.task.init_variables, jax.random.key(0), batch)
         for name, function in (("motion", task.embed_motion), ("text", task.embed_text)):
             sums[f"flops/{name}"] = _flops(function, params, collections, batch)
     return sums
-
-
-def example_batch(experiment: Experiment, num_joints: int) -> Batch:
-    """Returns the shapes of a batch of one, with the longest motion and the longest text."""
-    data = experiment.data
-    shapes = {
-        "motion": ((1, data.num_frames, num_joints, 3), jnp.float32),
-        "motion_mask": ((1, data.num_frames), jnp.bool_),
-        "token_ids": ((1, data.max_tokens), jnp.int32),
-        "token_mask": ((1, data.max_tokens), jnp.bool_),
-        "example_mask": ((1,), jnp.bool_),
-    }
-    return {name: jax.ShapeDtypeStruct(shape, dtype) for name, (shape, dtype) in shapes.items()}
 
 
 def _flops(function: Any, *shapes: Any) -> float:

@@ -1,121 +1,26 @@
 """A trained model in use: texts and motions in, embeddings and answers out."""
 
 import dataclasses
-import logging
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import flax.linen as nn
-import jax
 import numpy as np
-from jax.sharding import Mesh
 from jaxtyping import Float32
 
 from jaxmm.checkpoint import Checkpoints
-from jaxmm.data.motion import Motion, resample
-from jaxmm.data.motion_text import Gallery, MotionText, MotionTextData
-from jaxmm.data.text import CaptionTokenizer
-from jaxmm.errors import CheckpointError, ConfigError, DataError
+from jaxmm.data.motion import Motion, Skeleton, resample
+from jaxmm.data.motion_text import MotionTextData
+from jaxmm.embedder import Embedder
+from jaxmm.errors import CheckpointError, DataError
 from jaxmm.experiment import Experiment, read_experiment
 from jaxmm.index import Hit, Index
 from jaxmm.snapshot import tree_sha256
-from jaxmm.tasks.base import Embeds
-from jaxmm.train.step import compile_eval, make_mesh, place_whole, replicated
 from jaxmm.typing import Collections, Params
 
-_LOG = logging.getLogger(__name__)
 CONFIG_FILE = "config.json"
 ASSETS_FOLDER = "assets"
-
-
-class Embedder:
-    """Compiled towers of a task; embeds any number of texts or motions, in batches of one size.
-
-    Args:
-        task: The task, which must have both towers.
-        data: Settings that motions are prepared with.
-        tokenizer: The run's tokenizer.
-        mesh: Devices that share the work; all by default.
-
-    Raises:
-        ConfigError: If the task embeds nothing.
-    """
-
-    def __init__(self, task: Any, data: MotionText, tokenizer: CaptionTokenizer, *, mesh: Mesh | None = None) -> None:
-        if not isinstance(task, Embeds):
-            raise ConfigError(f"{type(task).__name__} embeds no motion and text; choose a run of a retrieval system")
-        self._data = data
-        self._tokenizer = tokenizer
-        self._mesh = mesh or make_mesh()
-        self._motion = compile_eval(task.embed_motion, self._mesh, precision=task.numerics.matmul_precision)
-        self._text = compile_eval(task.embed_text, self._mesh, precision=task.numerics.matmul_precision)
-
-    def texts(self, params: Params, collections: Collections, texts: Sequence[str]) -> Float32[np.ndarray, "texts dim"]:
-        """Embeds texts."""
-        params, collections = self._place(params, collections)
-        num_tokens = self._tokenizer.num_tokens(texts)
-        size = self._data.batch_size
-        rows = []
-        for start in range(0, len(texts), size):
-            chunk = list(texts[start : start + size])
-            token_ids, token_mask = self._tokenizer(chunk + [""] * (size - len(chunk)), num_tokens=num_tokens)
-            batch = place_whole({"token_ids": token_ids, "token_mask": token_mask}, self._mesh)
-            rows.append(np.asarray(self._text(params, collections, batch))[: len(chunk)])
-        return np.concatenate(rows)
-
-    def motions(
-        self,
-        params: Params,
-        collections: Collections,
-        motions: Iterable[Sequence[Float32[np.ndarray, "_time joints 3"]]],
-    ) -> Float32[np.ndarray, "motions dim"]:
-        """Embeds motions, each given as one or more windows."""
-        params, collections = self._place(params, collections)
-        size, rows, counts, waiting = self._data.batch_size, [], [], []
-
-        def embed(windows: list[np.ndarray]) -> None:
-            batch = self._data.stack(windows, num_rows=size)
-            placed = place_whole({name: batch[name] for name in ("motion", "motion_mask")}, self._mesh)
-            rows.append(np.asarray(self._motion(params, collections, placed))[: len(windows)])
-
-        for windows in motions:
-            counts.append(len(windows))
-            waiting += windows
-            while len(waiting) >= size:
-                embed(waiting[:size])
-                del waiting[:size]
-        if waiting:
-            embed(waiting)
-        return _mean_of_runs(np.concatenate(rows), counts)
-
-    def split(
-        self, params: Params, collections: Collections, data: MotionTextData, split: str
-    ) -> tuple[Gallery, Float32[np.ndarray, "motions dim"], Float32[np.ndarray, "captions dim"]]:
-        """Embeds the motions and the distinct captions of a split."""
-        gallery = data.gallery(split)
-        _LOG.info("embedding %d motions and %d captions of %s", len(gallery.indices), len(gallery.captions), split)
-        params, collections = self._place(params, collections)
-        motion = self.motions(params, collections, data.windows(split))
-        return gallery, motion, self.texts(params, collections, gallery.captions)
-
-    def _place(self, params: Params, collections: Collections) -> tuple[Params, Collections]:
-        """Sends parameters to the devices once; those that are there stay as they are laid out."""
-        held = jax.tree.leaves(params)
-        if held and isinstance(held[0], jax.Array):
-            return params, collections
-        return jax.device_put((params, collections), replicated(self._mesh))
-
-
-def _mean_of_runs(rows: Float32[np.ndarray, "rows dim"], counts: Sequence[int]) -> Float32[np.ndarray, "runs dim"]:
-    """Returns the mean direction of that many consecutive rows each; a row alone stays as it is.
-
-    Rows that cancel give zeros.
-    """
-    starts = np.cumsum([0, *counts[:-1]])
-    sums = np.add.reduceat(rows, starts, dtype=np.float64)
-    means = (sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)).astype(np.float32)
-    return np.where(np.equal(counts, 1)[:, None], rows[starts], means)
 
 
 class Model:
@@ -126,14 +31,15 @@ class Model:
         params: Parameters by component, as NumPy arrays.
         collections: Other variables of the modules, such as batch statistics.
         step: Step of the checkpoint.
-        skeleton: Names and parents of the joints that the run was trained on.
         run: The run's folder.
         digest: SHA-256 of the parameters and collections.
 
     Example:
         >>> import tempfile
-        >>> from jaxmm import DanceTextTask, Freeze, HashSplit, MotionFolder, PoseConvGru, Skeleton, TransformerText
+        >>> from jaxmm import (
+        ...     DanceTextTask, Freeze, HashSplit, MotionFolder, MotionText, PoseConvGru, Skeleton, TransformerText)
         >>> from jaxmm.data.folder import write_motion_folder
+        >>> from jaxmm.train.step import make_mesh, place_whole
         >>> import jax
         >>> folder = Path(tempfile.mkdtemp())
         >>> still = Motion(key="still", positions=np.zeros((4, 1, 3), np.float32), fps=20.0,
@@ -158,10 +64,26 @@ class Model:
         self.params = params
         self.collections = collections
         self.step = step
-        self.skeleton = experiment.data.saved_skeleton(run / ASSETS_FOLDER)
         self.digest = tree_sha256({"params": params, "collections": collections})
-        tokenizer = experiment.data.saved_tokenizer(run / ASSETS_FOLDER)
-        self.embedder = Embedder(experiment.task, experiment.data, tokenizer)
+
+    @functools.cached_property
+    def embedder(self) -> Embedder:
+        """The compiled towers of a retrieval system.
+
+        Raises:
+            ConfigError: If the run is of another system.
+        """
+        tokenizer = self.experiment.data.saved_tokenizer(self.run / ASSETS_FOLDER)
+        return Embedder(self.experiment.task, self.experiment.data, tokenizer)
+
+    @functools.cached_property
+    def skeleton(self) -> Skeleton:
+        """Names and parents of the joints that a retrieval system was trained on.
+
+        Raises:
+            ConfigError: If the run is of another system.
+        """
+        return self.embedder.data.saved_skeleton(self.run / ASSETS_FOLDER)
 
     @property
     def modules(self) -> dict[str, nn.Module]:
@@ -193,7 +115,7 @@ class Model:
         """
         if not motions:
             raise DataError("embed_motion takes a list of one or more motions")
-        data = self.experiment.data
+        data = self.embedder.data
         for motion in motions:
             if motion.skeleton.num_joints != self.skeleton.num_joints:
                 raise DataError(
@@ -209,7 +131,7 @@ class Model:
 
     def open_data(self, *, root: str | None = None) -> MotionTextData:
         """Opens the run's data, or the data at another root with the run's settings."""
-        settings = self.experiment.data
+        settings = self.embedder.data
         settings = settings if root is None else dataclasses.replace(settings, root=root)
         return settings.open(self.run / ASSETS_FOLDER)
 

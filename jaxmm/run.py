@@ -16,12 +16,11 @@ from jaxtyping import Float, PRNGKeyArray
 
 from jaxmm.checkpoint import FOLDER, Checkpoints
 from jaxmm.config import decode, differences, encode
-from jaxmm.data.motion_text import ASSET_FILES, MotionTextData
 from jaxmm.errors import CheckpointError, ConfigError
 from jaxmm.evaluate.protocols import BY_SIMILARITY, Protocol
 from jaxmm.evaluate.retrieval import evaluate_retrieval
 from jaxmm.experiment import Experiment, read_experiment, write_experiment
-from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE, Embedder, load
+from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE, load
 from jaxmm.optim import Horizon
 from jaxmm.sentences import SentenceEncoder
 from jaxmm.state import TrainState
@@ -32,6 +31,7 @@ from jaxmm.train.signals import StopRequests
 from jaxmm.train.step import Devices, compile_train_step, embed_rows, make_mesh, place_whole, state_shardings
 from jaxmm.train.writers import MetricWriter
 from jaxmm.typing import Batch
+from jaxmm.validation import validation
 
 Report = Callable[[int, int, Mapping[str, float]], None]
 """Takes the step, the number of steps of the run, and scalars."""
@@ -88,7 +88,7 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
         start = jax.random.key(experiment.seed), place_whole(data.sample_batch(), mesh), horizon
         like = _with_places(jax.eval_shape(lambda: task.init(*start)), mesh)
         fresh = functools.partial(_pretrained, task, start, like)
-        validation = _validation(experiment, data, mesh)
+        score = validation(experiment, data, mesh)
         state = checkpoints.resume(like, batches) if checkpoints.steps() else fresh()
         if leads():
             write_experiment(experiment, run / CONFIG_FILE)
@@ -109,7 +109,7 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
                 return checkpoints.resume(like, None) if checkpoints.steps() else fresh()
 
             hooks = Hooks(
-                evaluate=validation,
+                evaluate=score,
                 save=Saver(checkpoints, batches, alert=record),
                 roll_back=roll_back,
                 report=record,
@@ -244,7 +244,7 @@ def _check_free(run: Path, experiment: Experiment) -> None:
     elif run.exists() and (not run.is_dir() or _foreign(run)):
         raise ConfigError(f"{run}: is not empty and holds no run; choose another --workdir")
     else:
-        for name in ASSET_FILES:  # left by a start that failed before its first step
+        for name in experiment.data.asset_files:  # left by a start that failed before its first step
             (run / ASSETS_FOLDER / name).unlink(missing_ok=True)
 
 
@@ -279,27 +279,3 @@ def _pretrained(task: Task, start: tuple[PRNGKeyArray, Batch, Horizon], like: Tr
     places = jax.tree.map(lambda leaf: leaf.sharding, like)
     state = jax.jit(task.init, static_argnums=2, out_shardings=places)(*start)
     return state.replace(params=jax.device_put(task.load_pretrained(state.params), places.params))
-
-
-def _validation(
-    experiment: Experiment, data: MotionTextData, mesh: Mesh
-) -> Callable[[TrainState], Mapping[str, float]] | None:
-    """Returns what scores a state on the validation split, if there is one."""
-    loop = experiment.loop
-    if not (loop.evaluate_every and data.has_split("val")):
-        if loop.best_metric is not None:
-            raise ConfigError(
-                f"loop.best_metric is {loop.best_metric!r}, but the data have no val split; set it to None"
-            )
-        return None
-    pair = np.eye(2, dtype=np.float32)
-    names = [f"val/{name}" for name in evaluate_retrieval(pair, pair, pair > 0)]
-    if loop.best_metric is not None and loop.best_metric not in names:
-        raise ConfigError(f"loop.best_metric is {loop.best_metric!r}; choose among {', '.join(names)}")
-    embedder = Embedder(experiment.task, experiment.data, data.tokenizer, mesh=mesh)
-
-    def score(state: TrainState) -> Mapping[str, float]:
-        gallery, motion, text = embedder.split(state.params, state.collections, data, "val")
-        return {f"val/{name}": value for name, value in evaluate_retrieval(motion, text, gallery.relevant).items()}
-
-    return score

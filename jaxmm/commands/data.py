@@ -26,12 +26,15 @@ class CheckData:
         """Prints counts of motions, captions, frames, joints and seconds, and every problem."""
         from jaxmm.data.check import check_source
         from jaxmm.data.files import source_of
+        from jaxmm.data.motion_text import MotionText
         from jaxmm.experiment import read_config
 
         if self.target.suffix == ".py":
             if self.metres_per_unit is not None:
                 raise ConfigError("--metres_per_unit goes with a folder; a config states the unit as its data.source")
             data = read_config(self.target).data
+            if not isinstance(data, MotionText):
+                raise ConfigError(f"{self.target}: its data are {type(data).__name__}; data check reads MotionText")
             source, split, root = data.source, data.split, data.root if self.root is None else self.root
         elif self.root is not None:
             raise ConfigError(f"{self.target} is no config, so --data.root has no use; name a config or one folder")

@@ -96,7 +96,7 @@ class Inspect:
         from jaxmm import inspect
         from jaxmm.experiment import read_config
 
-        num_joints = 25 if self.num_joints is None else self.num_joints
+        num_joints = self.num_joints
         if experiment is None and self.target.is_dir():
             from jaxmm.model import load
 

@@ -96,7 +96,7 @@ class Retrieve:
     def _read(self, path: Path, model: "Model") -> "Motion":
         from jaxmm.data.files import read_motion_file
 
-        data = model.experiment.data
+        data = model.embedder.data
         return read_motion_file(
             path,
             source=data.source,

@@ -9,17 +9,18 @@ import numpy as np
 from jaxtyping import Int32, Int64
 
 from jaxmm.config import encode
-from jaxmm.data.packed import PackedMotions
+from jaxmm.data.store import Stored
 
 _CHANGES_NO_BATCH = ("root", "num_threads", "window_stride")
 
 
 def fingerprint(
     settings: Any,
-    packed: PackedMotions,
+    stored: Stored,
     splits: Mapping[str, Sequence[int]],
     *,
-    order: Int64[np.ndarray, "motions"],
+    texts: Sequence[Sequence[str]],
+    order: Int64[np.ndarray, "clips"],
     tokens: Int32[np.ndarray, "texts tokens"],
     seed: int,
     num_processes: int,
@@ -29,10 +30,11 @@ def fingerprint(
     Args:
         settings: Data settings, a dataclass; where the files lie, how many threads read them and how long motions are
             evaluated is left out.
-        packed: All motions.
-        splits: Motions of each split, as indices into `packed`.
-        order: Motions of the training split in the order of the first epoch, as places in that split.
-        tokens: What the tokenizer makes of all captions.
+        stored: All clips.
+        splits: Clips of each split, as indices into `stored`; clips of none are left out.
+        texts: What is said of each clip.
+        order: Clips of the training split in the order of the first epoch, as places in that split.
+        tokens: What the tokenizer makes of all texts.
         seed: Seed of the order and the augmentation.
         num_processes: Processes that share a batch.
 
@@ -40,15 +42,14 @@ def fingerprint(
         >>> import tempfile
         >>> from pathlib import Path
         >>> from jaxmm.config import differences
-        >>> from jaxmm.data.motion import Motion, Skeleton
-        >>> from jaxmm.data.packed import pack
+        >>> from jaxmm.data.store import open_stored, store
         >>> from jaxmm.data.transforms import Augmentation
-        >>> still = Motion(key="still", positions=np.zeros((6, 1, 3), np.float32), fps=10.0, captions=("a pause",),
-        ...                skeleton=Skeleton(joint_names=("Hips",), parents=(-1,)))
-        >>> packed = pack([still], Path(tempfile.mkdtemp()) / "packed", fps=10.0)
+        >>> folder = Path(tempfile.mkdtemp()) / "stored"
+        >>> store([("still", np.zeros((6, 3), np.float32), {})], folder, fps=10.0, about=dict)
+        >>> stored = open_stored(folder, shape=lambda about: (3,))
         >>> one, other = (
-        ...     fingerprint(Augmentation(mirror_rate=rate), packed, {"train": [0]}, order=np.array([0]),
-        ...                 tokens=np.zeros((1, 2), np.int32), seed=seed, num_processes=1)
+        ...     fingerprint(Augmentation(mirror_rate=rate), stored, {"train": [0]}, texts=[["a pause"]],
+        ...                 order=np.array([0]), tokens=np.zeros((1, 2), np.int32), seed=seed, num_processes=1)
         ...     for rate, seed in ((0.0, 3), (0.5, 4)))
         >>> differences(one, other)
         ['seed: 3 -> 4', 'data.mirror_rate: 0.0 -> 0.5']
@@ -59,17 +60,17 @@ def fingerprint(
         "num_processes": num_processes,
         "data": {
             **{name: value for name, value in encode(settings).items() if name not in _CHANGES_NO_BATCH},
-            "skeleton": encode(packed.skeleton),
+            "about": stored.about,
             "tokens": _digest(tokens.tolist()),
             # What becomes of a seed is the business of another library, and may change with its version.
-            "order": _digest([packed.keys[splits["train"][place]] for place in order]),
-            "motions": {
-                key: {
+            "order": _digest([stored.keys[splits["train"][place]] for place in order]),
+            "clips": {
+                stored.keys[index]: {
                     "split": split_of[index],
-                    "frames": packed.digests[index],
-                    "captions": _digest(packed.captions[index]),
+                    "frames": stored.digests[index],
+                    "texts": _digest(texts[index]),
                 }
-                for index, key in enumerate(packed.keys)
+                for index in sorted(split_of)
             },
         },
     }

@@ -4,15 +4,13 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-import grain
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-from jaxmm.data.fingerprint import fingerprint
+from jaxmm.data.captioned import Captioned, CaptionedData
 from jaxmm.data.motion import Skeleton
-from jaxmm.data.order import training_order
 from jaxmm.data.packed import PackedMotions
 from jaxmm.data.sources import MotionSource, ProceduralMotions, packed_source
 from jaxmm.data.splits import FileSplit, HashSplit, Split, TagSplit
@@ -21,35 +19,23 @@ from jaxmm.data.transforms import Augmentation, mirror_caption
 from jaxmm.data.view import MotionView
 from jaxmm.errors import ConfigError, DataError
 from jaxmm.files import read_json, write_text
-from jaxmm.hub import find_checkpoint
 from jaxmm.typing import Batch
 
-WORDS = "words"
 _SKELETON = "skeleton.json"
-ASSET_FILES = ("tokenizer.json", _SKELETON)
-"""What `MotionText.open` writes into a run."""
+_USUAL_JOINTS = 25
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MotionText(MotionView):
+class MotionText(MotionView, Captioned):
     """Motions and their captions, as the model sees them (D10: all of it is saved with a run).
 
-    How a motion is seen is inherited from `jaxmm.data.view.MotionView`.
+    How a motion is seen is inherited from `jaxmm.data.view.MotionView`; where files lie, tokens and batches from
+    `jaxmm.data.captioned.Captioned`.
 
     Attributes:
         source: Where motions come from.
-        root: Folder of the source's files; None for the procedural source.
         split: How motions are assigned to train, val and test.
         augmentation: Random changes of training motions.
-        tokenizer: "words" builds a vocabulary from the captions; anything else names a checkpoint as
-            `jaxmm.hub.find_checkpoint` does.
-        revision: Revision of a hub checkpoint to pin; None takes the newest.
-        max_tokens: Longest caption in tokens; longer ones are cut.
-        balance: How much oftener training draws motions whose captions are rare, in [0, 1]: a motion of a caption that
-            n training motions have is drawn with a probability in proportion to n ** -balance; of several captions,
-            the mean counts. At 0 every motion is taken once an epoch.
-        batch_size: Motions in a global batch.
-        num_threads: Threads that read ahead.
 
     Raises:
         ConfigError: If a number is out of its range.
@@ -59,24 +45,15 @@ class MotionText(MotionView):
         60
     """
 
+    asset_files: ClassVar[tuple[str, ...]] = (*Captioned.asset_files, _SKELETON)
+
     source: MotionSource = dataclasses.field(default_factory=ProceduralMotions)
-    root: str | None = None
     split: HashSplit | FileSplit | TagSplit = dataclasses.field(default_factory=TagSplit)
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
-    tokenizer: str = WORDS
-    revision: str | None = None
-    max_tokens: int = 64
-    balance: float = 0.0
-    batch_size: int = 32
-    num_threads: int = 2
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("max_tokens", "batch_size", "num_threads"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"data.{name} is {getattr(self, name)}; give a value above zero")
-        if not 0 <= self.balance <= 1:
-            raise ConfigError(f"data.balance is {self.balance}; give a number from 0 to 1")
+        MotionView.__post_init__(self)
+        Captioned.__post_init__(self)
 
     def open(self, assets: Path) -> "MotionTextData":
         """Opens the data; the first time for a run, its tokenizer and skeleton are written into `assets`.
@@ -92,7 +69,8 @@ class MotionText(MotionView):
         packed = packed_source(self.source, Path(self.root) if self.root is not None else None, fps=self.fps)
         assigned = self.split.assign(dict(zip(packed.keys, packed.tags, strict=True)))
         if not (assets / _SKELETON).is_file():
-            self._new_tokenizer(packed, assigned).write(assets)
+            known = (own for key, own in zip(packed.keys, packed.captions, strict=True) if assigned[key] == "train")
+            self.new_tokenizer(text for own in known for text in own).write(assets)
             write_text(assets / _SKELETON, json.dumps(dataclasses.asdict(packed.skeleton)))
         if packed.skeleton != self.saved_skeleton(assets):
             raise DataError(f"data.root: {self.root} has another skeleton than the run was trained on")
@@ -103,9 +81,10 @@ class MotionText(MotionView):
             )
         return MotionTextData(self, packed, assigned, self.saved_tokenizer(assets))
 
-    def saved_tokenizer(self, assets: Path) -> CaptionTokenizer:
-        """Returns the tokenizer that `open` wrote for a run."""
-        return CaptionTokenizer.read(assets, max_tokens=self.max_tokens)
+    def blank_batch(self, *, num_joints: int | None = None) -> Batch:
+        """Returns a batch of one row of zeros: the longest motion, by default of 25 joints, and the longest text."""
+        still = np.zeros((self.num_frames, num_joints or _USUAL_JOINTS, 3), np.float32)
+        return {**self.blank_texts(), **self.stack([still], num_rows=1)}
 
     def saved_skeleton(self, assets: Path) -> Skeleton:
         """Returns the skeleton of the motions that `open` saw first."""
@@ -115,13 +94,6 @@ class MotionText(MotionView):
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{assets / _SKELETON}: cannot be read ({error}); the run is incomplete") from error
         return Skeleton(**fields)
-
-    def _new_tokenizer(self, packed: PackedMotions, assigned: dict[str, Split]) -> CaptionTokenizer:
-        if self.tokenizer != WORDS:
-            folder = find_checkpoint(self.tokenizer, revision=self.revision)
-            return CaptionTokenizer.read(folder, max_tokens=self.max_tokens)
-        known = [texts for key, texts in zip(packed.keys, packed.captions, strict=True) if assigned[key] == "train"]
-        return CaptionTokenizer.of_words((text for texts in known for text in texts), max_tokens=self.max_tokens)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -143,7 +115,7 @@ class Gallery:
     relevant: Bool[np.ndarray, "motions captions"]
 
 
-class MotionTextData:
+class MotionTextData(CaptionedData[MotionText]):
     """Opened motion-text data; made by `MotionText.open`.
 
     Args:
@@ -156,95 +128,9 @@ class MotionTextData:
     def __init__(
         self, settings: MotionText, packed: PackedMotions, assigned: dict[str, Split], tokenizer: CaptionTokenizer
     ) -> None:
-        self.settings = settings
         self.packed = packed
-        self.tokenizer = tokenizer
-        self._splits: dict[str, list[int]] = {"train": [], "val": [], "test": []}
-        for index, key in enumerate(packed.keys):
-            self._splits[assigned[key]].append(index)
-        texts = {text for own in packed.captions for text in own}
-        self._texts = sorted(texts | {mirror_caption(text) for text in texts})
-        self._num_tokens = tokenizer.num_tokens(self._texts)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Full batches in the training split.
-
-        Raises:
-            ConfigError: If the split is smaller than one batch.
-        """
-        size, batch_size = len(self._splits["train"]), self.settings.batch_size
-        if size < batch_size:
-            raise ConfigError(
-                f"data.batch_size is {batch_size}, but the training split has {size} motions; set it to {size} or less"
-            )
-        return size // batch_size
-
-    def split(self, name: str) -> list[int]:
-        """Returns the motions of a split, as indices into `packed`.
-
-        Raises:
-            ConfigError: If there is no such split, or it is empty.
-        """
-        indices = self._splits.get(name)
-        if not indices:
-            held = ", ".join(f"{split} ({len(own)})" for split, own in self._splits.items() if own)
-            raise ConfigError(f"split: there is no {name!r} in the data; choose among {held}")
-        return indices
-
-    def has_split(self, name: str) -> bool:
-        """Tells whether a split holds any motion."""
-        return bool(self._splits.get(name))
-
-    def train_batches(self, *, seed: int, process: int = 0, num_processes: int = 1) -> grain.DatasetIterator:
-        """Returns an endless, checkpointable iterator over this process's rows of each global batch.
-
-        The global batch of a step depends on the seed and the step alone, not on threads or processes: each row's
-        randomness is seeded by its place in the stream.
-
-        Args:
-            seed: Seed of the order and the augmentation, >= 0.
-            process: Index of this process.
-            num_processes: Processes that share a batch; must divide its size.
-
-        Raises:
-            ConfigError: If the batch cannot be shared equally.
-        """
-        size = self.settings.batch_size
-        if size % num_processes:
-            raise ConfigError(f"data.batch_size is {size}, which {num_processes} processes cannot share equally")
-        _ = self.steps_per_epoch  # raises where the split is too small
-        rows = range(process * size // num_processes, (process + 1) * size // num_processes)
-        steps = self._order(seed).batch(size, drop_remainder=True).repeat()
-        batches = steps.map_with_index(lambda step, picks: self._train_batch(int(step), picks, rows, seed))
-        threads = self.settings.num_threads
-        return iter(batches.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)))
-
-    def _order(self, seed: int) -> grain.MapDataset:
-        captions = [self.packed.captions[index] for index in self._splits["train"]]
-        return training_order(captions, seed=seed, balance=self.settings.balance)
-
-    def fingerprint(self, *, seed: int, num_processes: int = 1) -> dict[str, Any]:
-        """Returns what batches are made of, as JSON values that differ where batches would.
-
-        A position in the data is a mere number: over other motions, captions or settings it would go on silently with
-        other batches. What changes no batch is left out, such as where the files lie.
-
-        Args:
-            seed: Seed of the order and the augmentation.
-            num_processes: Processes that share a batch.
-        """
-        order = self._order(seed)
-        tokens, _ = self.tokenizer(self._texts, num_tokens=self._num_tokens)
-        return fingerprint(
-            self.settings,
-            self.packed,
-            self._splits,
-            order=np.array([order[place] for place in range(len(order))], np.int64),
-            tokens=tokens,
-            seed=seed,
-            num_processes=num_processes,
-        )
+        mirrored = (mirror_caption(text) for own in packed.captions for text in own)
+        super().__init__(settings, packed.stored, packed.captions, assigned, tokenizer, further_texts=mirrored)
 
     def _train_batch(self, step: int, picks: Int64[np.ndarray, "batch"], rows: range, seed: int) -> Batch:
         motions, captions = [], []
@@ -258,17 +144,9 @@ class MotionTextData:
             motions.append(self.settings.random_window(motion, self.packed.skeleton, change=change, rng=rng))
         return self._batch(motions, captions, num_rows=len(rows))
 
-    def training_texts(self) -> Iterator[Batch]:
-        """Yields the tokens of every caption that training batches can hold, once each and in a fixed order."""
-        texts = {text for index in self._splits["train"] for text in self.packed.captions[index]}
-        if self.settings.augmentation.mirror_rate > 0:
-            texts |= {mirror_caption(text) for text in texts}
-        ordered, size = sorted(texts), self.settings.batch_size
-        for start in range(0, len(ordered), size):
-            chunk = ordered[start : start + size]
-            filled = chunk + [""] * (size - len(chunk))
-            token_ids, token_mask = self.tokenizer(filled, num_tokens=self._num_tokens)
-            yield {"token_ids": token_ids, "token_mask": token_mask}
+    def _trained_texts(self) -> set[str]:
+        texts = super()._trained_texts()
+        return texts | {mirror_caption(text) for text in texts} if self.settings.augmentation.mirror_rate > 0 else texts
 
     def sample_batch(self) -> Batch:
         """Returns a batch of the shapes and types that training uses: the first motions and captions of its split."""
@@ -295,7 +173,4 @@ class MotionTextData:
         return Gallery(indices=tuple(indices), captions=tuple(columns), relevant=relevant)
 
     def _batch(self, motions: Sequence[np.ndarray], captions: Sequence[str], *, num_rows: int) -> Batch:
-        filled = list(captions) + [""] * (num_rows - len(captions))
-        token_ids, token_mask = self.tokenizer(filled, num_tokens=self._num_tokens)
-        batch = self.settings.stack(motions, num_rows=num_rows)
-        return {**batch, "token_ids": token_ids, "token_mask": token_mask}
+        return {**self.settings.stack(motions, num_rows=num_rows), **self._token_rows(captions, num_rows=num_rows)}

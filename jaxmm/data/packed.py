@@ -1,23 +1,16 @@
-"""Packed motions: all frames of a source in one memory-mapped array, written once and shared by every reader."""
+"""Packed motions: a source's motions of one skeleton, stored at one frame rate."""
 
 import dataclasses
-import hashlib
-import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32
 
-from jaxmm.data.motion import FASTEST_FPS, Motion, Skeleton, resample
-from jaxmm.errors import DataError, brief
-from jaxmm.files import read_json
-
-_MAX_META_BYTES = 64 * 2**20  # half a kilobyte a motion, of our own writing
+from jaxmm.data.motion import Motion, Skeleton, resample
+from jaxmm.data.store import Stored, open_stored, store, unreadable
+from jaxmm.errors import DataError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,16 +18,13 @@ class PackedMotions:
     """Motions of one skeleton at one frame rate.
 
     Attributes:
-        positions: All frames of all motions, in metres; usually memory-mapped.
-        offsets: Motion i holds frames `offsets[i]` to `offsets[i + 1]`.
-        keys: Name of each motion.
+        stored: Positions in metres, and names, by motion.
         captions: Captions of each motion.
         tags: Tags of each motion.
-        digests: First half of the SHA-256 of each motion's frames, as they were packed.
-        fps: Frames per second.
         skeleton: Names and parents of the joints.
 
     Example:
+        >>> import tempfile
         >>> skeleton = Skeleton(joint_names=("Hips",), parents=(-1,))
         >>> still = Motion(key="still", positions=np.zeros((6, 1, 3), np.float32), fps=30.0,
         ...                skeleton=skeleton, captions=("a person stands",))
@@ -43,21 +33,27 @@ class PackedMotions:
         (1, (2, 1, 3))
     """
 
-    positions: Float32[np.ndarray, "frames joints 3"]
-    offsets: Int64[np.ndarray, "motions_plus_one"]
-    keys: tuple[str, ...]
+    stored: Stored
     captions: tuple[tuple[str, ...], ...]
     tags: tuple[Mapping[str, str], ...]
-    digests: tuple[str, ...]
-    fps: float
     skeleton: Skeleton
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.stored)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Name of each motion."""
+        return self.stored.keys
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        return self.stored.fps
 
     def motion(self, index: int) -> Float32[np.ndarray, "time joints 3"]:
         """Returns the frames of motion `index`, without copying them."""
-        return self.positions[self.offsets[index] : self.offsets[index + 1]]
+        return self.stored.clip(index)
 
 
 def pack(motions: Iterable[Motion], folder: Path, *, fps: float) -> PackedMotions:
@@ -71,43 +67,19 @@ def pack(motions: Iterable[Motion], folder: Path, *, fps: float) -> PackedMotion
     Raises:
         DataError: If there is no motion, two skeletons differ, or a key repeats.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        _write(motions, building, fps)
-        try:
-            os.rename(building, folder)
-        except OSError:
-            if not folder.is_dir():  # otherwise another process finished the same work first
-                raise
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+    skeletons: list[Skeleton] = []
+    clips = (_clip(motion, skeletons, fps) for motion in motions)
+    store(clips, folder, fps=fps, about=lambda: dataclasses.asdict(skeletons[0]))
     return open_packed(folder)
 
 
-def _write(motions: Iterable[Motion], folder: Path, fps: float) -> None:
-    rows: dict[str, dict[str, object]] = {}
-    skeleton: Skeleton | None = None
-    with (folder / "frames.f32").open("wb") as frames:
-        for motion in motions:
-            skeleton = skeleton or motion.skeleton
-            if motion.skeleton != skeleton:
-                raise DataError(f"{motion.key}: has another skeleton than the motions before it; keep one a data set")
-            if motion.key in rows:
-                raise DataError(f"{motion.key}: the key repeats; give every motion its own")
-            positions = resample(motion.positions, source_fps=motion.fps, target_fps=fps)
-            content = np.ascontiguousarray(positions, np.float32).tobytes()
-            frames.write(content)
-            rows[motion.key] = {
-                "num_frames": len(positions),
-                "digest": hashlib.sha256(content).hexdigest()[:32],
-                "captions": list(motion.captions),
-                "tags": dict(motion.tags),
-            }
-    if skeleton is None:
-        raise DataError("the source holds no motion; check its path")
-    meta = {"fps": fps, "joint_names": skeleton.joint_names, "parents": skeleton.parents, "motions": rows}
-    (folder / "meta.json").write_text(json.dumps(meta))
+def _clip(motion: Motion, skeletons: list[Skeleton], fps: float) -> tuple[str, np.ndarray, dict[str, Any]]:
+    if not skeletons:
+        skeletons.append(motion.skeleton)
+    if motion.skeleton != skeletons[0]:
+        raise DataError(f"{motion.key}: has another skeleton than the motions before it; keep one a data set")
+    positions = resample(motion.positions, source_fps=motion.fps, target_fps=fps)
+    return motion.key, positions, {"captions": list(motion.captions), "tags": dict(motion.tags)}
 
 
 def open_packed(folder: Path) -> PackedMotions:
@@ -116,39 +88,29 @@ def open_packed(folder: Path) -> PackedMotions:
     Raises:
         DataError: If the folder is not one that `pack` wrote, or its frames were cut.
     """
+    stored = open_stored(folder, shape=lambda about: (len(about["joint_names"]), 3))
     try:
-        meta = read_json(folder / "meta.json", max_bytes=_MAX_META_BYTES)
-        frames = np.memmap(folder / "frames.f32", np.float32, mode="r")
-        rows, num_joints = meta["motions"], len(meta["joint_names"])
-        lengths = [row["num_frames"] for row in rows.values()]
-        _check_meta(meta, lengths)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{folder}: not a packed data set ({brief(error, 200)}); delete the folder to have it packed anew"
-        ) from error
-    if frames.size != sum(lengths) * num_joints * 3:
-        raise DataError(f"{folder}: frames.f32 was cut or changed; delete the folder to have it packed anew")
-    return PackedMotions(
-        positions=frames.reshape(-1, num_joints, 3),
-        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        keys=tuple(rows),
-        captions=tuple(tuple(row["captions"]) for row in rows.values()),
-        tags=tuple(row["tags"] for row in rows.values()),
-        digests=tuple(row["digest"] for row in rows.values()),
-        fps=meta["fps"],
-        skeleton=Skeleton(joint_names=tuple(meta["joint_names"]), parents=tuple(meta["parents"])),
-    )
+        return PackedMotions(
+            stored=stored,
+            captions=tuple(_texts(note["captions"]) for note in stored.notes),
+            tags=tuple(
+                dict(zip(note["tags"], _texts(list(note["tags"].values())), strict=True)) for note in stored.notes
+            ),
+            skeleton=Skeleton(
+                joint_names=_texts(stored.about["joint_names"]), parents=_places(stored.about["parents"])
+            ),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise unreadable(folder, error) from error
 
 
-def _check_meta(meta: Mapping[str, Any], lengths: list[Any]) -> None:
-    """Raises a ValueError where a description is not one that `pack` writes."""
-    texts = [*meta["joint_names"]]
-    for row in meta["motions"].values():
-        if not (isinstance(row["captions"], list) and isinstance(row["tags"], dict)):
-            raise ValueError("captions and tags are a list and an object")
-        texts += [*row["captions"], *row["tags"].values(), row["digest"]]
-    counts = [*lengths, *meta["parents"][1:]]
-    if not all(isinstance(text, str) for text in texts) or not all(type(n) is int and 0 <= n < 2**40 for n in counts):
-        raise ValueError("a value is of another type")
-    if type(meta["fps"]) not in (int, float) or not 0 < meta["fps"] <= FASTEST_FPS:
-        raise ValueError("fps is no frame rate")
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError("a text is of another type")
+    return tuple(values)
+
+
+def _places(values: Any) -> tuple[int, ...]:
+    if not isinstance(values, list) or not all(type(value) is int and -1 <= value < 2**40 for value in values):
+        raise ValueError("a parent is no joint")
+    return tuple(values)

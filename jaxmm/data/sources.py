@@ -1,10 +1,7 @@
 """Where motions come from: the built-in procedural figure, and folders of each format."""
 
 import dataclasses
-import hashlib
-import json
 import logging
-import os
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -12,6 +9,7 @@ from typing import TypeAlias
 from jaxmm.data.amc import list_amc_folder
 from jaxmm.data.bvh import list_bvh_folder
 from jaxmm.data.c3d import Missing, UpAxis, list_c3d_folder
+from jaxmm.data.cache import packed_folder
 from jaxmm.data.captions import CAPTIONS
 from jaxmm.data.folder import list_motion_folder
 from jaxmm.data.humanml3d import list_humanml3d_folder
@@ -21,7 +19,6 @@ from jaxmm.data.packed import PackedMotions, open_packed, pack
 from jaxmm.errors import DataError
 
 _LOG = logging.getLogger(__name__)
-_PACKING_VERSION = 2  # raise it when the same source would be packed into other files
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -202,12 +199,6 @@ MotionSource: TypeAlias = ProceduralMotions | MotionFolder | BvhFolder | AmcFold
 """Any of the sources."""
 
 
-def cache_dir() -> Path:
-    """Returns where derived files are kept: `$JAXMM_CACHE`, or `jaxmm` below the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxmm"
-    return Path(os.environ.get("JAXMM_CACHE") or default)
-
-
 def packed_source(source: MotionSource, root: Path | None, *, fps: float) -> PackedMotions:
     """Opens the packed form of a source, packing it first when its files or settings are new.
 
@@ -219,7 +210,7 @@ def packed_source(source: MotionSource, root: Path | None, *, fps: float) -> Pac
     Raises:
         DataError: If the source cannot be read.
     """
-    folder = cache_dir() / "motions" / _digest(source, root, fps)
+    folder = packed_folder("motions", source, root, fps=fps)
     if folder.is_dir():
         return open_packed(folder)
     _LOG.info("packing %s at %g frames a second, once, into %s", type(source).__name__, fps, folder)
@@ -232,14 +223,3 @@ def _existing(root: Path | None, contents: str = CAPTIONS) -> Path:
     if not root.is_dir():
         raise DataError(f"data.root: {root} is not a folder; give the folder that holds {contents}")
     return root
-
-
-def _digest(source: MotionSource, root: Path | None, fps: float) -> str:
-    files = []
-    if root is not None and root.is_dir():
-        for path in filter(Path.is_file, sorted(root.rglob("*"))):
-            stat = path.stat()
-            files.append((str(path.relative_to(root)), stat.st_size, stat.st_mtime_ns))
-    where = str(root.resolve()) if root is not None else None
-    identity = [_PACKING_VERSION, type(source).__name__, dataclasses.asdict(source), where, fps, files]
-    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24]

@@ -9,7 +9,9 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from jaxmm.errors import DataError
 
-_FILE = "tokenizer.json"
+TOKENIZER_FILE = "tokenizer.json"
+"""Name of the file in which a tokenizer is kept."""
+
 _MAX_BYTES = 32 * 2**20
 _MAX_VOCAB = 2**21
 _LENGTH_STEP = 8  # token lengths are rounded up, so that few shapes are compiled
@@ -42,10 +44,10 @@ class CaptionTokenizer:
         Raises:
             DataError: If there is none, or it cannot be read.
         """
-        path = folder / _FILE
+        path = folder / TOKENIZER_FILE
         if not path.is_file():
             raise DataError(
-                f"{folder}: has no {_FILE}; write one with "
+                f"{folder}: has no {TOKENIZER_FILE}; write one with "
                 "transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)"
             )
         try:
@@ -81,7 +83,7 @@ class CaptionTokenizer:
     def write(self, folder: Path) -> None:
         """Writes `tokenizer.json`, so that `read` gives the same tokenizer."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._tokenizer.save(str(folder / _FILE))
+        self._tokenizer.save(str(folder / TOKENIZER_FILE))
 
     def num_tokens(self, texts: Sequence[str]) -> int:
         """Returns the length that holds all of `texts`, rounded up and at most `max_tokens`."""

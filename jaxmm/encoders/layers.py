@@ -28,13 +28,14 @@ def uniform_dense(width: int, *, fan_in: int, name: str) -> nn.Dense:
     return nn.Dense(width, kernel_init=_FAN_IN_UNIFORM, bias_init=uniform_bias(fan_in), name=name)
 
 
-def uniform_conv(width: int, *, kernel_size: int, fan_in: int, name: str) -> nn.Conv:
-    """Returns a length-preserving 1-D convolution over time with torch's default initialisation.
+def uniform_conv(width: int, *, kernel_size: int, fan_in: int, stride: int = 1, name: str) -> nn.Conv:
+    """Returns a 1-D convolution over time with torch's default initialisation, centred on every `stride`-th frame.
 
     Args:
         width: Number of output channels.
         kernel_size: Odd number of taps; both ends are padded with (kernel_size - 1) / 2 zeros.
         fan_in: Number of input channels.
+        stride: Frames from one output to the next, the first on frame 0; 1 preserves the length.
         name: Name of the layer in the parameter tree.
 
     Raises:
@@ -50,6 +51,7 @@ def uniform_conv(width: int, *, kernel_size: int, fan_in: int, name: str) -> nn.
     return nn.Conv(
         width,
         kernel_size=(kernel_size,),
+        strides=(stride,),
         padding=((margin, margin),),
         kernel_init=_FAN_IN_UNIFORM,
         bias_init=uniform_bias(fan_in * kernel_size),

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Set
-from typing import Protocol, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxmm import parallel
-from jaxmm.data.motion_text import MotionTextData
+from jaxmm.data.captioned import CaptionedData
 from jaxmm.numerics import Guard, Numerics
 from jaxmm.objectives.reduce import masked_mean
 from jaxmm.optim import AdamW, Horizon, moving_part, with_moving
@@ -50,7 +50,7 @@ class Task:
         """Returns the parameters with pretrained weights put in; by default there are none."""
         return params
 
-    def check_data(self, data: MotionTextData) -> None:
+    def check_data(self, data: CaptionedData[Any]) -> None:
         """Refuses data that the modules cannot take; by default any will do.
 
         Raises:
@@ -58,7 +58,7 @@ class Task:
         """
         del data
 
-    def precompute(self, params: Params, data: MotionTextData, embed: EmbedRows) -> Callable[[Batch], Batch]:
+    def precompute(self, params: Params, data: CaptionedData[Any], embed: EmbedRows) -> Callable[[Batch], Batch]:
         """Returns what is done to each training batch before its step; by default nothing.
 
         A task whose frozen parameters would compute the same again at every step computes it here, once.

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Set
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import flax.linen as nn
 import jax
@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from jaxmm import parallel
-from jaxmm.data.motion_text import MotionTextData
+from jaxmm.data.captioned import CaptionedData
 from jaxmm.encoders.heads import ProjectionHead
 from jaxmm.encoders.pose import PoseConvGru
 from jaxmm.encoders.text import TransformerText
@@ -141,7 +141,7 @@ class DanceTextTask(Task):
         built = self.optimizer.build(params, horizon=horizon, frozen=self.frozen(params), undecayed=own)
         return optax.chain(built, keep_within(ranges))
 
-    def check_data(self, data: MotionTextData) -> None:
+    def check_data(self, data: CaptionedData[Any]) -> None:
         """Refuses a tokenizer whose ids the backbone's table cannot hold, and batches that cannot be cut.
 
         Raises:
@@ -183,7 +183,7 @@ class DanceTextTask(Task):
         del collections
         return self._text_features.frozen_states(params["text"]["backbone"], batch)
 
-    def precompute(self, params: Params, data: MotionTextData, embed: EmbedRows) -> Callable[[Batch], Batch]:
+    def precompute(self, params: Params, data: CaptionedData[Any], embed: EmbedRows) -> Callable[[Batch], Batch]:
         """Runs the frozen part of the backbone once for each caption, not at every step; losses are the same."""
         unchanged = super().precompute(params, data, embed)
         if self._text_features.num_frozen_steps == 0 or self.text_cache_mib == 0:

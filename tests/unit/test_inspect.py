@@ -6,7 +6,7 @@ import pytest
 
 from jaxmm.data.motion_text import MotionText
 from jaxmm.experiment import Experiment
-from jaxmm.inspect import example_batch, parts, totals
+from jaxmm.inspect import parts, totals
 from jaxmm.optim import AdamW, Group
 from jaxmm.tasks.dance_text import DanceTextTask
 from jaxmm.weights import Freeze
@@ -69,10 +69,3 @@ def test_totals_add_up_and_count_operations(experiment):
     more = totals(longer, num_joints=5)
     assert 0 < sums["flops/motion"] < more["flops/motion"]
     assert sums["flops/text"] == more["flops/text"] > 0
-
-
-def test_the_example_batch_is_the_longest_and_holds_no_values(experiment):
-    shapes = example_batch(experiment, num_joints=5)
-    assert shapes["motion"].shape == (1, 8, 5, 3)
-    assert shapes["token_ids"].shape == shapes["token_mask"].shape == (1, 6)
-    assert all(isinstance(value, jax.ShapeDtypeStruct) for value in shapes.values())

@@ -274,7 +274,8 @@ ATTACKS: dict[str, Attack] = {
         lambda f: (
             write(
                 f / "meta.json",
-                '{"fps": 1, "joint_names": ["a"], "parents": [-1], "motions": {"a": {"num_frames": 1e300}}}',
+                '{"fps": 1, "about": {"joint_names": ["a"], "parents": [-1]}, '
+                '"clips": {"a": {"num_frames": 1e300, "digest": "", "note": {}}}}',
             ),
             write(f / "frames.f32", bytes(12)),
         ),

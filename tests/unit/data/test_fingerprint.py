@@ -118,17 +118,17 @@ def nudged(positions):
 
 
 FILES = {
-    "data.motions.train_0.frames": lambda all_: replaced(all_, 0, positions=nudged(all_[0].positions)),
-    "data.motions.train_1.frames": lambda all_: replaced(all_, 1, positions=all_[1].positions[:-1]),
-    "data.motions.train_2.frames": lambda all_: replaced(all_, 2, fps=5.0),
-    "data.motions.train_3.captions": lambda all_: replaced(all_, 3, captions=("a person walks",)),
-    "data.motions.train_4.captions": lambda all_: replaced(all_, 4, captions=all_[4].captions[::-1]),
-    "data.motions.train_5.captions": lambda all_: replaced(all_, 5, captions=(*all_[5].captions, "walking")),
-    "data.motions.train_6.split": lambda all_: replaced(all_, 6, tags={"split": "test"}),
-    "data.motions.renamed.frames": lambda all_: replaced(all_, 7, key="renamed"),
-    "data.motions.train_8.frames": lambda all_: [*all_[:8], *all_[9:]],
-    "data.motions.train_9b.frames": lambda all_: [*all_[:10], dataclasses.replace(all_[9], key="train_9b"), *all_[10:]],
-    "data.motions.test_0.frames": lambda all_: replaced(all_, 13, positions=nudged(all_[13].positions)),
+    "data.clips.train_0.frames": lambda all_: replaced(all_, 0, positions=nudged(all_[0].positions)),
+    "data.clips.train_1.frames": lambda all_: replaced(all_, 1, positions=all_[1].positions[:-1]),
+    "data.clips.train_2.frames": lambda all_: replaced(all_, 2, fps=5.0),
+    "data.clips.train_3.texts": lambda all_: replaced(all_, 3, captions=("a person walks",)),
+    "data.clips.train_4.texts": lambda all_: replaced(all_, 4, captions=all_[4].captions[::-1]),
+    "data.clips.train_5.texts": lambda all_: replaced(all_, 5, captions=(*all_[5].captions, "walking")),
+    "data.clips.train_6.split": lambda all_: replaced(all_, 6, tags={"split": "test"}),
+    "data.clips.renamed.frames": lambda all_: replaced(all_, 7, key="renamed"),
+    "data.clips.train_8.frames": lambda all_: [*all_[:8], *all_[9:]],
+    "data.clips.train_9b.frames": lambda all_: [*all_[:10], dataclasses.replace(all_[9], key="train_9b"), *all_[10:]],
+    "data.clips.test_0.frames": lambda all_: replaced(all_, 13, positions=nudged(all_[13].positions)),
     "data.order": lambda all_: [all_[1], all_[0], *all_[2:]],
 }
 
@@ -153,7 +153,7 @@ def test_another_assignment_in_the_same_file_is_refused_by_the_name_of_the_motio
     lists["test"].append(lists["train"].pop())
     path.write_text(json.dumps(lists))
     assert any(
-        line == 'data.motions.test_2.split: "train" -> "test"' for line in refused(tmp_path / "run", filed.open(assets))
+        line == 'data.clips.test_2.split: "train" -> "test"' for line in refused(tmp_path / "run", filed.open(assets))
     )
 
 

@@ -349,7 +349,7 @@ def test_a_run_without_its_skeleton_is_incomplete(content, settings, tmp_path):
 
 def test_a_batch_larger_than_the_training_split_is_refused(data):
     large = with_settings(data, batch_size=11)
-    message = "data.batch_size is 11, but the training split has 10 motions; set it to 10 or less"
+    message = "data.batch_size is 11, but the training split has 10 clips; set it to 10 or less"
     with pytest.raises(ConfigError, match=message):
         _ = large.steps_per_epoch
     with pytest.raises(ConfigError, match=message):
@@ -381,3 +381,10 @@ def test_an_empty_split_is_absent(settings, tmp_path):
 def test_numbers_out_of_range_are_refused(name, value):
     with pytest.raises(ConfigError, match=f"data.{name} is {value}; give a value above zero"):
         MotionText(**{name: value})
+
+
+def test_the_blank_batch_is_the_longest_and_holds_zeros(settings):
+    blank = settings.blank_batch(num_joints=5)
+    assert blank["motion"].shape == (1, settings.num_frames, 5, 3)
+    assert blank["token_ids"].shape == blank["token_mask"].shape == (1, settings.max_tokens)
+    assert not blank["motion"].any()

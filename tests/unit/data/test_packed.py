@@ -44,7 +44,7 @@ def test_motions_are_resampled_to_one_rate(make_motion, folder):
 
 
 def test_frames_are_mapped_and_cannot_be_written(written):
-    positions = open_packed(written).positions
+    positions = open_packed(written).stored.frames
     assert isinstance(positions.base, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         positions[0] = 0
@@ -94,8 +94,8 @@ def test_mixed_skeletons_repeated_keys_and_no_motion_are_refused(motions, folder
     mixed = dataclasses.replace(motions[1], skeleton=other)
     for source, message in (
         ([motions[0], mixed], "train_1: has another skeleton than the motions before it; keep one a data set"),
-        ([motions[0], motions[1], motions[0]], "train_0: the key repeats; give every motion its own"),
-        ([], "the source holds no motion; check its path"),
+        ([motions[0], motions[1], motions[0]], "train_0: the key repeats; give every recording its own"),
+        ([], "the source holds no recording; check its path"),
     ):
         with pytest.raises(DataError, match=message):
             pack(source, folder, fps=10.0)
@@ -121,7 +121,9 @@ def test_absent_and_empty_files_are_refused(name, damage, written):
         open_packed(written)
 
 
-@pytest.mark.parametrize("meta", ["{", "{}", "[]", '{"motions": [], "joint_names": []}', '{"motions": {"a": {}}}'])
+@pytest.mark.parametrize(
+    "meta", ["{", "{}", "[]", '{"clips": [], "about": {}, "fps": 1}', '{"clips": {"a": {}}, "about": {}, "fps": 1}']
+)
 def test_damaged_descriptions_are_refused(meta, written):
     (written / "meta.json").write_text(meta)
     with pytest.raises(DataError, match="delete the folder to have it packed anew"):

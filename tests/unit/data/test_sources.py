@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from jaxmm.data import sources
+from jaxmm.data.cache import cache_dir
 from jaxmm.data.folder import write_motion_folder
 from jaxmm.data.sources import (
     AmcFolder,
@@ -13,7 +14,6 @@ from jaxmm.data.sources import (
     HumanMl3dFolder,
     MotionFolder,
     ProceduralMotions,
-    cache_dir,
     packed_source,
 )
 from jaxmm.errors import DataError
@@ -51,7 +51,7 @@ def test_a_source_is_packed_once(root, own_cache, monkeypatch):
     monkeypatch.setattr(sources, "pack", lambda *_, **__: pytest.fail("packed a second time"))
     second = packed_source(MotionFolder(), root, fps=10.0)
     assert second.keys == first.keys
-    np.testing.assert_array_equal(second.positions, first.positions)
+    np.testing.assert_array_equal(second.stored.frames, first.stored.frames)
     assert len(packed_folders(own_cache)) == 1
 
 

@@ -1,0 +1,1 @@
+"""Modules that make motion from text, and those that judge it."""

@@ -1,0 +1,55 @@
+"""What a state is scored by while it is trained."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxmm.data.captioned import CaptionedData
+from jaxmm.data.motion_text import MotionTextData
+from jaxmm.embedder import Embedder
+from jaxmm.errors import ConfigError
+from jaxmm.evaluate.retrieval import evaluate_retrieval
+from jaxmm.experiment import Experiment
+from jaxmm.state import TrainState
+
+Score = Callable[[TrainState], Mapping[str, float]]
+"""Takes a state and returns its scores by name."""
+
+
+def validation(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> Score | None:
+    """Returns what scores a state on the validation split, if there is one.
+
+    Args:
+        experiment: The experiment.
+        data: Its data, opened.
+        mesh: Devices.
+
+    Raises:
+        ConfigError: If the best checkpoint is to be found by a score that there is not.
+    """
+    loop = experiment.loop
+    if not (loop.evaluate_every and data.has_split("val")):
+        if loop.best_metric is not None:
+            raise ConfigError(
+                f"loop.best_metric is {loop.best_metric!r}, but the data have no val split; set it to None"
+            )
+        return None
+    names, score = _retrieval(experiment, data, mesh)
+    if loop.best_metric is not None and loop.best_metric not in names:
+        raise ConfigError(f"loop.best_metric is {loop.best_metric!r}; choose among {', '.join(names)}")
+    return score
+
+
+def _retrieval(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> tuple[list[str], Score]:
+    pair = np.eye(2, dtype=np.float32)
+    names = [f"val/{name}" for name in evaluate_retrieval(pair, pair, pair > 0)]
+    embedder = Embedder(experiment.task, experiment.data, data.tokenizer, mesh=mesh)
+    motions = cast(MotionTextData, data)  # an embedder takes no other data
+
+    def score(state: TrainState) -> Mapping[str, float]:
+        gallery, motion, text = embedder.split(state.params, state.collections, motions, "val")
+        return {f"val/{name}": value for name, value in evaluate_retrieval(motion, text, gallery.relevant).items()}
+
+    return names, score
