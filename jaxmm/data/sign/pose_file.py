@@ -16,6 +16,9 @@ from jaxmm.errors import DataError, MissingExtraError, brief
 MAX_BYTES = 512 * 2**20
 """Of one file: more than half an hour of MediaPipe Holistic at 25 frames a second."""
 
+# As Python objects a header takes thirty times as much; MediaPipe's is 15 kB.
+_MAX_HEADER = 2**20
+
 Positions: TypeAlias = Float64[np.ndarray, "time landmarks 3"]
 
 # Parts of the layout in the order in which MediaPipe lists them, with their names there and their colours in a drawing.
@@ -63,8 +66,9 @@ def read_pose(path: Path) -> tuple[Float32[np.ndarray, "time 540"], float]:
     if num_people != 1 or num_frames == 0:
         raise DataError(f"{path}: holds {num_frames} frames of {num_people} people; write one file for each person")
     columns = _columns(header.components, path)
-    confidence = np.asarray(body.confidence, np.float32)[:, 0, columns]
-    positions = np.asarray(body.data.data, np.float64)[:, 0, columns, :3]
+    confidence = body.confidence[:, 0, columns].astype(np.float32)
+    with np.errstate(invalid="ignore"):  # of what is not finite, some kinds warn when they are copied
+        positions = body.data.data[:, 0, columns, :3].astype(np.float64)
     detected_mask = confidence > 0
     if not (np.isfinite(confidence).all() and np.isfinite(positions[detected_mask]).all()):
         raise DataError(f"{path}: holds a value that is not finite; repair or drop the recording")
@@ -108,7 +112,7 @@ def write_pose(path: Path, frames: Float32[np.ndarray, "time 540"], fps: float) 
         )
     positions = frames[:, HOLISTIC.position_features].astype(np.float64)
     detected_mask = HOLISTIC.detected(frames)
-    _in_shoulder_widths(positions, detected_mask, path)
+    _in_shoulder_widths(positions, detected_mask, path)  # refuses what could not be read again
     confidence = detected_mask.astype(np.float32)
     # Confidence 0 would say that a landmark was not detected.
     visibility = np.clip(frames[:, _VISIBILITY], np.finfo(np.float32).tiny, 1)
@@ -159,10 +163,11 @@ def _parsed(content: bytes, path: Path) -> tuple[Any, Any]:
     # The first version lists frames one by one, and a short file could announce terabytes of empty ones.
     if version not in (0.1, 0.2):
         raise DataError(f"{path}: not a .pose file of version 0.1 or 0.2; write it anew with the pose-format library")
-    reader = library.utils.reader.BufferReader(content)
     try:
-        header = library.pose_header.PoseHeader.read(reader)
-        start = reader.read_offset
+        opening = library.utils.reader.BufferReader(content[:_MAX_HEADER])
+        header = library.pose_header.PoseHeader.read(opening)
+        reader = library.utils.reader.BufferReader(content)
+        reader.read_offset = start = opening.read_offset
         body = library.numpy.NumPyPoseBody.read(header, reader)
         # Version 0.1 states its frames modulo 65,536, and the library infers them from the length of the file.
         stated = struct.unpack_from("<H", content, start + 2)[0] if version == 0.1 else None

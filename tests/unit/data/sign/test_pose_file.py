@@ -100,7 +100,7 @@ def test_the_unit_is_that_of_most_frames(tmp_path):
 def test_what_stands_where_nothing_was_detected_is_not_read(tmp_path):
     def change(points, confidence):
         confidence[0, 0, 0] = 0
-        points[0, 0, 0] = np.nan
+        points[0, 0, 0] = np.frombuffer(b"\1\0\xa0\x7f", np.float32)  # the kind of NaN that warns when it is copied
 
     frames, _ = read_pose(saved(tmp_path / "a.pose", mediapipe(change=change)))
     assert not frames[0, :4].any()
@@ -250,6 +250,17 @@ def test_announced_terabytes_are_not_allocated(version, tmp_path):
     with pytest.raises(DataError):
         read_pose(path)
     assert tracemalloc.get_traced_memory()[1] < 2**23
+    tracemalloc.stop()
+
+
+def test_a_header_of_millions_of_points_is_not_read(tmp_path):
+    start = struct.pack("<fHHHH", 0.2, 9, 9, 0, 99)
+    component = struct.pack("<HHHHH", 0, 0, 0, 2**16 - 1, 0) + bytes(4 * (2**16 - 1))
+    path = saved(tmp_path / "a.pose", start + component * 99)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="cut off or damaged"):
+        read_pose(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**27
     tracemalloc.stop()
 
 
