@@ -1,4 +1,4 @@
-"""Commands on data alone: check, synthesize."""
+"""Commands on data alone: check, synthesize, prepare-sign."""
 
 import dataclasses
 from pathlib import Path
@@ -71,11 +71,31 @@ class SynthesizeData:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class PrepareSign:
+    """Write the `.pose` files of a folder as features for training, with their texts and statistics."""
+
+    poses: Annotated[Positional[Path], arg(metavar="POSES", help="Folder of .pose files.")]
+    csv: Annotated[Path, arg(help="Table with pose_path, sentence_text and sentence_gloss; signer and split if known.")]
+    out: Annotated[Path, arg(help="Folder to write.")]
+    fps: Annotated[float, arg(help="Frames per second of what is written.")] = 25.0
+    json: Json = False
+
+    def __call__(self) -> None:
+        """Writes the folder; prints counts, and in what share of the frames each part was detected."""
+        from jaxmm.data.sign.prepare import prepare_signs
+
+        prepared = prepare_signs(self.poses, self.csv, self.out, fps=self.fps)
+        console.show(prepared.values(), title=f"{self.out}", as_json=self.json)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Data:
-    """Check a data folder, or write synthetic data."""
+    """Check a data folder, write synthetic data, or prepare recordings of signing."""
 
     action: OmitArgPrefixes[
-        Annotated[CheckData, subcommand("check")] | Annotated[SynthesizeData, subcommand("synthesize")]
+        Annotated[CheckData, subcommand("check")]
+        | Annotated[SynthesizeData, subcommand("synthesize")]
+        | Annotated[PrepareSign, subcommand("prepare-sign")]
     ]
 
     def __call__(self) -> None:

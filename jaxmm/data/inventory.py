@@ -2,9 +2,12 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, TypeVar
 
-from jaxmm.data.motion import Motion
 from jaxmm.errors import DataError
+
+Item = TypeVar("Item")
+"""What a recording holds, such as motions or clips of signing."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,12 +28,12 @@ class Problem:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Recording:
+class Recording(Generic[Item]):
     """One file, or one entry of an archive, that has not been read yet.
 
     Attributes:
         key: Name within its source.
-        read: Reads its motions, or raises a DataError.
+        read: Reads its items, or raises a DataError.
 
     Example:
         >>> Recording(key="walk", read=tuple).read()
@@ -38,11 +41,11 @@ class Recording:
     """
 
     key: str
-    read: Callable[[], Iterable[Motion]]
+    read: Callable[[], Iterable[Item]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Inventory:
+class Inventory(Generic[Item]):
     """The recordings of a source, listed without reading them.
 
     Attributes:
@@ -56,24 +59,28 @@ class Inventory:
         jaxmm.errors.DataError: captions.jsonl: no rows
     """
 
-    recordings: tuple[Recording, ...] = ()
+    recordings: tuple[Recording[Item], ...] = ()
     problems: tuple[Problem, ...] = ()
     undescribed: tuple[str, ...] = ()
 
-    def map(self, change: Callable[[Motion], Motion]) -> "Inventory":
-        """Returns the same list, each of whose motions is changed once it is read."""
+    def map(self, change: Callable[[Item], Item]) -> "Inventory[Item]":
+        """Returns the same list, each of whose items is changed once it is read."""
 
-        def changed(recording: Recording) -> Recording:
+        def changed(recording: Recording[Item]) -> Recording[Item]:
             return Recording(key=recording.key, read=lambda: map(change, recording.read()))
 
         return dataclasses.replace(self, recordings=tuple(map(changed, self.recordings)))
 
-    def motions(self) -> Iterator[Motion]:
-        """Returns every motion in order; files are read as the iterator advances.
+    def items(self) -> Iterator[Item]:
+        """Returns every item in order; files are read as the iterator advances.
 
         Raises:
             DataError: With the first problem, if there is one.
         """
         if self.problems:
             raise DataError(self.problems[0].message)
-        return (motion for recording in self.recordings for motion in recording.read())
+        return (item for recording in self.recordings for item in recording.read())
+
+    def motions(self) -> Iterator[Item]:
+        """Returns the items of a list of motions, as `items` does."""
+        return self.items()
