@@ -33,17 +33,17 @@ def _build() -> tuple[Float[np.ndarray, "94 3"], Float[np.ndarray, "3 94"]]:
     outer, inner, left_eye, right_eye, left_brow, right_brow = ([_INDEX[n] for n in line] for line in _OUTLINES)
     for lips, width, height in ((outer, *_LIP_SIZE), (inner, 0.86 * _LIP_SIZE[0], _LIPS_APART)):
         oval = _oval(20, width, height)
-        face[lips, :2] = oval + (0.0, _MOUTH_Y)
+        face[lips, :2] = np.add(oval, (0.0, _MOUTH_Y))
         # The corners stay: the middle of a lip moves all the way.
         share = np.sin(2.0 * np.pi * np.arange(20) / 20)
         down[0, lips] = np.where(share > 0, _LOWER_LIP_DROP * share, _UPPER_LIP_RISE * share)
     for eye, sign in ((left_eye, -1.0), (right_eye, 1.0)):
         # Both begin at the outer corner.
         oval = _oval(16, *_EYE_SIZE) * (sign, 1.0)
-        face[eye, :2] = oval + (-sign * _EYE_X, _EYE_Y)
+        face[eye, :2] = np.add(oval, (-sign * _EYE_X, _EYE_Y))
         down[1, eye] = np.where(oval[:, 1] < 0, -1.8 * oval[:, 1], -0.1 * oval[:, 1])
     for brow, sign in ((left_brow, 1.0), (right_brow, -1.0)):
-        # The lower edge from outside to inside, then the upper edge from inside to outside as the layout's bones have it.
+        # The lower edge from outside to inside, then the upper edge back.
         across = np.array([0.180, 0.158, 0.128, 0.092, 0.052, 0.048, 0.085, 0.122, 0.155, 0.186])
         arch = 0.022 * np.cos(np.pi * (across - 0.115) / 0.16)
         edge = np.where(np.arange(10) < 5, 0.012, -0.008)

@@ -18,11 +18,13 @@ _HEAD = [*(_BODY[name] for name in HEAD_LANDMARKS), *range(_FACE.start, _FACE.st
 _ARMS = HOLISTIC.part_landmarks("left_hand"), HOLISTIC.part_landmarks("right_hand")
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 
-_SHOULDER, _ELBOW_POLE = np.array([-0.5, 0.0, 0.0]), np.array([-0.45, 1.0, 0.35])
+# Elbows point where no hand before the body goes, since an elbow would leap as its hand passes there.
+_SHOULDER, _ELBOW_POLE = np.array([-0.5, 0.0, 0.0]), np.array([-0.4, 1.0, -0.2])
 _NECK = np.array([0.0, -0.24, 0.02])
-# The body block follows a hand by three of its landmarks.
-_HAND_POINTS = (("PINKY", 17), ("INDEX", 5), ("THUMB", 2))
-# Below the knee, from the ankle in lengths of a thigh.
+# The body block follows a hand by two of its knuckles, and a point at the ball of the thumb that no finger moves.
+_KNUCKLES, _THUMB_BALL = (("PINKY", 17), ("INDEX", 5)), np.array([0.125, -0.155, -0.03])
+# Knee and ankle from the hip, heel and toes from the ankle, in lengths of a thigh.
+_KNEE, _ANKLE = np.array([0.0, 1.0, -0.08]), np.array([0.0, 1.98, 0.0])
 _HEEL, _TOES = np.array([0.0, 0.08, 0.10]), np.array([-0.03, 0.16, -0.22])
 _LOW_VISIBILITY = {"HIP": 0.6, "KNEE": 0.05, "ANKLE": 0.02, "HEEL": 0.02, "FOOT_INDEX": 0.02}
 _VISIBILITY = np.array([_LOW_VISIBILITY.get(name.partition("_")[2], 0.99) for name in _BODY], np.float32)
@@ -77,7 +79,7 @@ def pose(signer: Signer, controls: Controls) -> Float32[np.ndarray, "time 540"]:
 def _place_legs(positions: Float[np.ndarray, "time landmarks 3"], signer: Signer) -> None:
     """Places the hips and, below them, legs that stand still."""
     hip = np.array([-signer.hips, signer.trunk, 0.0])
-    knee, ankle = hip + (0.0, signer.leg, -0.1), hip + (0.0, 1.98 * signer.leg, 0.0)
+    knee, ankle = hip + signer.leg * _KNEE, hip + signer.leg * _ANKLE
     joints = {
         "HIP": hip,
         "KNEE": knee,
@@ -108,12 +110,14 @@ def _place_arms(
     pole = np.broadcast_to(_ELBOW_POLE, wanted.shape)
     elbow, wrist = bend_limb(shoulder, wanted, pole, upper=signer.upper_arm, lower=signer.forearm)
     hands = wrist[..., None, :] + signer.hand * hand_landmarks(arms[..., FINGERS]) @ turn.swapaxes(-1, -2)
+    thumb = wrist + turned(turn, signer.hand * _THUMB_BALL)
     for arm, (side, mirror) in enumerate((("LEFT", _MIRROR), ("RIGHT", np.ones(3)))):
         positions[:, _ARMS[arm]] = hands[:, arm] * mirror
         positions[:, _BODY[f"{side}_SHOULDER"]] = _SHOULDER * mirror
         positions[:, _BODY[f"{side}_ELBOW"]] = elbow[:, arm] * mirror
         positions[:, _BODY[f"{side}_WRIST"]] = wrist[:, arm] * mirror
-        for name, landmark in _HAND_POINTS:
+        positions[:, _BODY[f"{side}_THUMB"]] = thumb[:, arm] * mirror
+        for name, landmark in _KNUCKLES:
             positions[:, _BODY[f"{side}_{name}"]] = hands[:, arm, landmark] * mirror
 
 

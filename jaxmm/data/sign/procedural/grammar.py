@@ -17,7 +17,7 @@ _ORDERS: tuple[tuple[Category, ...], ...] = (
 )
 _TEST_RATE, _VAL_RATE = 0.12, 0.08
 # One of the values for which each split has sentences even with the smallest lexicon.
-_SPLIT_SALT = 0
+_SPLIT_SALT = 127
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Sentence:
 
         Example:
             >>> [sentence.english for sentence in all_sentences(num_glosses=8)[::15]]
-            ['Build!', 'Buy a house.', 'I saw a boat.']
+            ['Build!', 'A friend sees a house.', 'Tomorrow a friend sees a boat.']
         """
         phrases = {sign.category: sign.words for sign in self.signs}
         if len(self.signs) == 1:
@@ -110,9 +110,7 @@ def all_sentences(*, num_glosses: int = len(LEXICON)) -> tuple[Sentence, ...]:
     )
 
 
-def sentences(
-    split: str, *, num_glosses: int = len(LEXICON), num_sentences: int | None = None
-) -> tuple[Sentence, ...]:
+def sentences(split: str, *, num_glosses: int = len(LEXICON), num_sentences: int | None = None) -> tuple[Sentence, ...]:
     """Returns sentences of a split: signs alone first, then sentences of two, three and four signs by turns.
 
     Sentences of `val` and `test` never occur in `train`, while each of their glosses does.
@@ -127,7 +125,7 @@ def sentences(
 
     Example:
         >>> [sentence.gloss for sentence in sentences("train", num_glosses=8, num_sentences=10)[8:]]
-        ['HOUSE BUY', 'FRIEND BOAT BUY']
+        ['BOAT SEE', 'FRIEND BOAT BUILD']
     """
     if split not in ("train", "val", "test"):
         raise ConfigError(f"procedural signing: split={split!r}; give train, val or test")
@@ -137,8 +135,8 @@ def sentences(
         num_sentences = len(chosen)
     if not fewest <= num_sentences <= len(chosen):
         raise ConfigError(
-            f"procedural signing: num_sentences={num_sentences}; with num_glosses={num_glosses} the {split} split takes "
-            f"from {fewest}, and has {len(chosen)}"
+            f"procedural signing: num_sentences={num_sentences}; with num_glosses={num_glosses} the {split} split "
+            f"takes from {fewest}, and has {len(chosen)}"
         )
     return tuple(sorted(chosen, key=_turns(chosen).__getitem__)[:num_sentences])
 

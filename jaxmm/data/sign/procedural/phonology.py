@@ -20,12 +20,12 @@ MIDDLE, ORIENTATION, FINGERS = slice(0, 3), slice(3, 6), slice(6, 18)
 # from 0 to 1, and the thumb: its angle away from the fingers, its bend at each joint, its rise off the palm.
 _STRAIGHT, _CURLED, _HOOKED = (3.0, 5.0), (82.0, 98.0), (20.0, 62.0)
 _SHAPES = {
-    "fist": (*_CURLED * 4, 0.0, 48.0, 42.0, 40.0),
+    "fist": (*_CURLED * 4, 0.0, 30.0, 45.0, 32.0),
     "flat": (*_STRAIGHT * 4, 0.0, 38.0, 12.0, 8.0),
     "spread": (*_STRAIGHT * 4, 1.0, 68.0, 6.0, 8.0),
     "claw": (*_HOOKED * 4, 1.0, 62.0, 22.0, 42.0),
-    "point": (*_STRAIGHT, *_CURLED * 3, 0.0, 44.0, 42.0, 44.0),
-    "vee": (*_STRAIGHT * 2, *_CURLED * 2, 0.8, 40.0, 44.0, 50.0),
+    "point": (*_STRAIGHT, *_CURLED * 3, 0.0, 30.0, 45.0, 32.0),
+    "vee": (*_STRAIGHT * 2, *_CURLED * 2, 0.8, 30.0, 45.0, 32.0),
     "ell": (*_STRAIGHT, *_CURLED * 3, 0.0, 86.0, 2.0, 4.0),
     "pinch": (62.0, 38.0, 64.0, 40.0, 66.0, 42.0, 68.0, 44.0, 0.0, 30.0, 6.0, 58.0),
     "relaxed": (22.0, 28.0, 26.0, 32.0, 30.0, 34.0, 34.0, 36.0, 0.3, 46.0, 12.0, 26.0),
@@ -34,13 +34,13 @@ _SHAPES = {
 # fingers leaned inward from upright, tilted to the viewer from upright, palm twisted inward from facing the viewer.
 _PLACES = {
     "forehead": (-0.13, -0.76, -0.40, 38.0, 0.0, 112.0),
-    "cheek": (-0.27, -0.47, -0.30, 18.0, 4.0, 88.0),
-    "chin": (-0.08, -0.26, -0.40, 42.0, 8.0, 152.0),
+    "cheek": (-0.27, -0.48, -0.38, 18.0, -16.0, 88.0),
+    "chin": (-0.08, -0.26, -0.42, 42.0, -20.0, 152.0),
     "chest": (-0.15, 0.36, -0.38, 72.0, 12.0, 165.0),
-    "centre": (-0.20, 0.30, -0.80, 22.0, 42.0, 88.0),
-    "side": (-0.66, 0.16, -0.70, -6.0, 16.0, 6.0),
-    "low": (-0.24, 0.80, -0.68, 24.0, 78.0, 10.0),
-    "rest": (-0.20, 1.16, -0.40, 112.0, 14.0, 150.0),
+    "centre": (-0.22, 0.30, -0.80, 44.0, 44.0, 80.0),
+    "side": (-0.64, 0.02, -0.66, 4.0, 26.0, 6.0),
+    "low": (-0.24, 0.82, -0.72, 92.0, 36.0, 88.0),
+    "rest": (-0.20, 1.36, -0.44, 112.0, 14.0, 150.0),
 }
 _TAP = np.array([-0.12, 0.14, -0.20])
 
@@ -73,8 +73,8 @@ def arm_pose(shape: str, place: str) -> Float[np.ndarray, "18"]:
         place: One of `PLACES`, or `rest`.
 
     Returns:
-        The hand's middle in widths of the shoulders, its lean, tilt and twist, and twelve numbers of the fingers; angles
-        in radians.
+        The hand's middle in widths of the shoulders, its lean, tilt and twist, and twelve numbers of the fingers;
+        angles in radians.
 
     Example:
         >>> arm_pose("flat", "chest")[:3].tolist()
@@ -111,16 +111,16 @@ def _tap(path: Float[np.ndarray, "time 6"], progress: Float[np.ndarray, "time"])
 
 
 def _circle(path: Float[np.ndarray, "time 6"], progress: Float[np.ndarray, "time"]) -> None:
-    """Goes once around, out and up first."""
-    path[:, 0] = 0.15 * (np.cos(2.0 * np.pi * progress) - 1.0)
-    path[:, 1] = -0.17 * np.sin(2.0 * np.pi * progress)
+    """Goes once around below the place, inward first."""
+    path[:, 0] = 0.15 * np.sin(2.0 * np.pi * progress)
+    path[:, 1] = 0.15 * (1.0 - np.cos(2.0 * np.pi * progress))
 
 
 def _arc(path: Float[np.ndarray, "time 6"], progress: Float[np.ndarray, "time"]) -> None:
-    """Goes outward over a hill."""
+    """Goes outward over a hill, and leans outward on its way."""
     path[:, 0] = -0.48 * progress
     path[:, 1] = -0.20 * np.sin(np.pi * progress)
-    path[:, 3] = -0.5 * progress
+    path[:, 3] = -0.6 * progress
 
 
 def _swipe(path: Float[np.ndarray, "time 6"], progress: Float[np.ndarray, "time"]) -> None:
@@ -139,8 +139,8 @@ def _drop(path: Float[np.ndarray, "time 6"], progress: Float[np.ndarray, "time"]
 
 
 def _twist(path: Float[np.ndarray, "time 6"], progress: Float[np.ndarray, "time"]) -> None:
-    """Turns the forearm to and fro, twice."""
-    path[:, 5] = 0.75 * np.sin(4.0 * np.pi * progress)
+    """Turns the forearm in, out and in again."""
+    path[:, 5] = 0.75 * np.sin(3.0 * np.pi * progress)
 
 
 def _hold(path: Float[np.ndarray, "time 6"], progress: Float[np.ndarray, "time"]) -> None:

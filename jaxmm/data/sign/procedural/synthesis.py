@@ -101,7 +101,7 @@ def synthesize(sentence: Sentence, *, seed: int, take: int, num_signers: int = 8
     Example:
         >>> clip = synthesize(sentences("train")[1], seed=0, take=2)
         >>> clip.key, clip.gloss, clip.sentence, clip.frames.shape
-        ('HOUSE__take2', 'HOUSE', 'A house.', (33, 540))
+        ('HOUSE__take2', 'HOUSE', 'A house.', (39, 540))
     """
     _check(seed, take, num_signers)
     digest = int.from_bytes(hashlib.sha256(sentence.gloss.encode()).digest()[:8], "big")
@@ -131,7 +131,7 @@ def perform(
 
     Example:
         >>> perform(sentences("train")[0], Signer(), fps=25.0).arms.shape
-        (36, 2, 18)
+        (38, 2, 18)
     """
     tempo = signer.tempo
     spread = np.zeros((len(sentence.signs), 3))
@@ -160,9 +160,7 @@ def _check(seed: int, take: int, num_signers: int) -> None:
         )
 
 
-def _spans(
-    sentence: Sentence, signer: Signer, spread: Float[np.ndarray, "signs 3"]
-) -> tuple[list[_Span], float]:
+def _spans(sentence: Sentence, signer: Signer, spread: Float[np.ndarray, "signs 3"]) -> tuple[list[_Span], float]:
     """Places the signs in time, each as long after the one before as the hands need for their way."""
     rest = np.stack([arm_pose("relaxed", "rest")] * 2)
     spans: list[_Span] = []
