@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from jaxmm.data.motion import Motion as Motion
     from jaxmm.data.motion import Skeleton as Skeleton
     from jaxmm.data.motion_text import MotionText as MotionText
+    from jaxmm.data.sign.clip import SignClip as SignClip
+    from jaxmm.data.sign.sources import ProceduralSigns as ProceduralSigns
+    from jaxmm.data.sign.sources import SignFolder as SignFolder
+    from jaxmm.data.sign.sources import SpelledWords as SpelledWords
+    from jaxmm.data.sign_text import SignText as SignText
     from jaxmm.data.sources import AmcFolder as AmcFolder
     from jaxmm.data.sources import BvhFolder as BvhFolder
     from jaxmm.data.sources import C3dFolder as C3dFolder
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
     from jaxmm.encoders.pose_transformer import PoseTransformer as PoseTransformer
     from jaxmm.encoders.text import TransformerText as TransformerText
     from jaxmm.experiment import Experiment as Experiment
+    from jaxmm.generators.critics import SignCritic as SignCritic
+    from jaxmm.generators.sign import SignGenerator as SignGenerator
     from jaxmm.index import Index as Index
     from jaxmm.model import Model as Model
     from jaxmm.model import load as load
@@ -34,9 +41,11 @@ if TYPE_CHECKING:
     from jaxmm.objectives.contrastive import pairwise_sigmoid as pairwise_sigmoid
     from jaxmm.objectives.contrastive import symmetric_infonce as symmetric_infonce
     from jaxmm.objectives.settings import Contrastive as Contrastive
+    from jaxmm.objectives.sign import SignObjective as SignObjective
     from jaxmm.optim import AdamW as AdamW
     from jaxmm.optim import Group as Group
     from jaxmm.tasks.dance_text import DanceTextTask as DanceTextTask
+    from jaxmm.tasks.text2sign import Text2SignTask as Text2SignTask
     from jaxmm.train.loop import Loop as Loop
     from jaxmm.train.step import Devices as Devices
     from jaxmm.weights import Freeze as Freeze
@@ -51,7 +60,9 @@ _HOMES = {
     "AdamW": "jaxmm.optim",
     "Group": "jaxmm.optim",
     "DanceTextTask": "jaxmm.tasks.dance_text",
+    "Text2SignTask": "jaxmm.tasks.text2sign",
     "Contrastive": "jaxmm.objectives.settings",
+    "SignObjective": "jaxmm.objectives.sign",
     "Freeze": "jaxmm.weights",
     # Data
     "Motion": "jaxmm.data.motion",
@@ -63,6 +74,11 @@ _HOMES = {
     "AmcFolder": "jaxmm.data.sources",
     "C3dFolder": "jaxmm.data.sources",
     "HumanMl3dFolder": "jaxmm.data.sources",
+    "SignClip": "jaxmm.data.sign.clip",
+    "SignText": "jaxmm.data.sign_text",
+    "ProceduralSigns": "jaxmm.data.sign.sources",
+    "SignFolder": "jaxmm.data.sign.sources",
+    "SpelledWords": "jaxmm.data.sign.sources",
     "HashSplit": "jaxmm.data.splits",
     "FileSplit": "jaxmm.data.splits",
     "TagSplit": "jaxmm.data.splits",
@@ -74,6 +90,8 @@ _HOMES = {
     "TransformerText": "jaxmm.encoders.text",
     "HFFlaxBackbone": "jaxmm.weights",
     "ProjectionHead": "jaxmm.encoders.heads",
+    "SignGenerator": "jaxmm.generators.sign",
+    "SignCritic": "jaxmm.generators.critics",
     "symmetric_infonce": "jaxmm.objectives.contrastive",
     "nt_xent": "jaxmm.objectives.contrastive",
     "pairwise_sigmoid": "jaxmm.objectives.contrastive",

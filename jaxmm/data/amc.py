@@ -109,7 +109,7 @@ def read_amc_folder(root: Path, *, fps: float, metres_per_unit: float) -> Iterat
         Traceback (most recent call last):
         jaxmm.errors.DataError: .../captions.jsonl: cannot be read (No such file or directory); ...
     """
-    return list_amc_folder(root, fps=fps, metres_per_unit=metres_per_unit).motions()
+    return list_amc_folder(root, fps=fps, metres_per_unit=metres_per_unit).items()
 
 
 def list_amc_folder(root: Path, *, fps: float, metres_per_unit: float) -> Inventory:

@@ -99,7 +99,7 @@ def read_bvh_folder(root: str | os.PathLike[str], *, metres_per_unit: float | No
         Traceback (most recent call last):
         jaxmm.errors.DataError: .../captions.jsonl: cannot be read (No such file or directory); ...
     """
-    return list_bvh_folder(Path(root), metres_per_unit=metres_per_unit).motions()
+    return list_bvh_folder(Path(root), metres_per_unit=metres_per_unit).items()
 
 
 def list_bvh_folder(root: Path, *, metres_per_unit: float | None = None) -> Inventory:

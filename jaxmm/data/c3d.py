@@ -112,7 +112,7 @@ def read_c3d_folder(
         Traceback (most recent call last):
         jaxmm.errors.DataError: .../captions.jsonl: cannot be read (No such file or directory); ...
     """
-    return list_c3d_folder(root, labels=labels, missing=missing, up=up, metres_per_unit=metres_per_unit).motions()
+    return list_c3d_folder(root, labels=labels, missing=missing, up=up, metres_per_unit=metres_per_unit).items()
 
 
 def list_c3d_folder(

@@ -41,7 +41,7 @@ def read_motion_folder(root: Path) -> Iterator[Motion]:
         >>> [motion.key for motion in read_motion_folder(root)]
         ['walk']
     """
-    return list_motion_folder(root).motions()
+    return list_motion_folder(root).items()
 
 
 def list_motion_folder(root: Path) -> Inventory:

@@ -52,7 +52,7 @@ def read_humanml3d_folder(root: Path, *, min_frames: int = 40, max_frames: int =
     Reference:
         Guo et al., Generating Diverse and Natural 3D Human Motions from Text, CVPR 2022.
     """
-    return list_humanml3d_folder(root, min_frames=min_frames, max_frames=max_frames).motions()
+    return list_humanml3d_folder(root, min_frames=min_frames, max_frames=max_frames).items()
 
 
 def list_humanml3d_folder(root: Path, *, min_frames: int, max_frames: int) -> Inventory:

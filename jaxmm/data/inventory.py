@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from jaxmm.errors import DataError
@@ -54,7 +55,7 @@ class Inventory(Generic[Item]):
         undescribed: Files that no caption names; they are left out.
 
     Example:
-        >>> list(Inventory(problems=(Problem(kind="captions", message="captions.jsonl: no rows"),)).motions())
+        >>> list(Inventory(problems=(Problem(kind="captions", message="captions.jsonl: no rows"),)).items())
         Traceback (most recent call last):
         jaxmm.errors.DataError: captions.jsonl: no rows
     """
@@ -81,6 +82,24 @@ class Inventory(Generic[Item]):
             raise DataError(self.problems[0].message)
         return (item for recording in self.recordings for item in recording.read())
 
-    def motions(self) -> Iterator[Item]:
-        """Returns the items of a list of motions, as `items` does."""
-        return self.items()
+
+def existing_folder(root: Path | None, contents: str) -> Path:
+    """Returns the root of a source that reads files.
+
+    Args:
+        root: The folder, or None where nobody named one.
+        contents: What the folder must hold, for the message.
+
+    Raises:
+        DataError: If there is no such folder.
+
+    Example:
+        >>> existing_folder(None, "captions.jsonl")
+        Traceback (most recent call last):
+        jaxmm.errors.DataError: data.root is not set; give the folder that holds captions.jsonl with --data.root PATH
+    """
+    if root is None:
+        raise DataError(f"data.root is not set; give the folder that holds {contents} with --data.root PATH")
+    if not root.is_dir():
+        raise DataError(f"data.root: {root} is not a folder; give the folder that holds {contents}")
+    return root

@@ -13,7 +13,7 @@ from jaxmm.data.cache import packed_folder
 from jaxmm.data.captions import CAPTIONS
 from jaxmm.data.folder import list_motion_folder
 from jaxmm.data.humanml3d import list_humanml3d_folder
-from jaxmm.data.inventory import Inventory, Recording
+from jaxmm.data.inventory import Inventory, Recording, existing_folder
 from jaxmm.data.motion import rooted_at
 from jaxmm.data.packed import PackedMotions, open_packed, pack
 from jaxmm.errors import DataError
@@ -31,7 +31,7 @@ class ProceduralMotions:
         held_out_takes: Takes of each validation and test combination, >= 1.
 
     Example:
-        >>> next(ProceduralMotions(takes=1).inventory(None).motions()).tags["origin"]
+        >>> next(ProceduralMotions(takes=1).inventory(None).items()).tags["origin"]
         'synthetic'
     """
 
@@ -77,7 +77,7 @@ class MotionFolder:
         Raises:
             DataError: If `root` is missing or not a folder.
         """
-        return list_motion_folder(_existing(root))
+        return list_motion_folder(existing_folder(root, CAPTIONS))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ class BvhFolder:
         Raises:
             DataError: If `root` is missing or not a folder.
         """
-        listed = list_bvh_folder(_existing(root), metres_per_unit=self.metres_per_unit)
+        listed = list_bvh_folder(existing_folder(root, CAPTIONS), metres_per_unit=self.metres_per_unit)
         return listed if self.root_joint is None else listed.map(partial(rooted_at, joint=self.root_joint))
 
 
@@ -128,7 +128,7 @@ class AmcFolder:
         Raises:
             DataError: If `root` is missing or not a folder.
         """
-        return list_amc_folder(_existing(root), fps=self.fps, metres_per_unit=self.metres_per_unit)
+        return list_amc_folder(existing_folder(root, CAPTIONS), fps=self.fps, metres_per_unit=self.metres_per_unit)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -158,7 +158,7 @@ class C3dFolder:
             DataError: If `root` is missing or not a folder.
         """
         return list_c3d_folder(
-            _existing(root),
+            existing_folder(root, CAPTIONS),
             labels=self.labels,
             missing=self.missing,
             up=self.up,
@@ -191,7 +191,7 @@ class HumanMl3dFolder:
             DataError: If `root` is missing or not a folder.
         """
         return list_humanml3d_folder(
-            _existing(root, "new_joints and texts"), min_frames=self.min_frames, max_frames=self.max_frames
+            existing_folder(root, "new_joints and texts"), min_frames=self.min_frames, max_frames=self.max_frames
         )
 
 
@@ -214,12 +214,4 @@ def packed_source(source: MotionSource, root: Path | None, *, fps: float) -> Pac
     if folder.is_dir():
         return open_packed(folder)
     _LOG.info("packing %s at %g frames a second, once, into %s", type(source).__name__, fps, folder)
-    return pack(source.inventory(root).motions(), folder, fps=fps)
-
-
-def _existing(root: Path | None, contents: str = CAPTIONS) -> Path:
-    if root is None:
-        raise DataError(f"data.root is not set; give the folder that holds {contents} with --data.root PATH")
-    if not root.is_dir():
-        raise DataError(f"data.root: {root} is not a folder; give the folder that holds {contents}")
-    return root
+    return pack(source.inventory(root).items(), folder, fps=fps)

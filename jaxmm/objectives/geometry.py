@@ -1,6 +1,7 @@
 """Losses on the geometry of a figure: bones keep their length."""
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 _EPSILON = 1e-12
@@ -64,7 +65,7 @@ def bone_lengths(ends: Float[Array, "*batch 2 3"]) -> Float[Array, "*batch"]:
 
 
 def bone_ends(
-    positions: Float[Array, "batch time landmarks 3"], bones: Int[Array, "bones 2 2"]
+    positions: Float[Array, "batch time landmarks 3"], bones: Int[Array | np.ndarray, "bones 2 2"]
 ) -> Float[Array, "batch time bones 2 3"]:
     """Returns where bones start and end; an end is the middle of two landmarks, which may be the same.
 

@@ -1,8 +1,8 @@
 """The contract between a system and the trainer."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Set
-from typing import Any, Protocol, cast, runtime_checkable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxmm import parallel
 from jaxmm.data.captioned import CaptionedData
+from jaxmm.generators.sign import SignGenerator
 from jaxmm.numerics import Guard, Numerics
 from jaxmm.objectives.reduce import masked_mean
 from jaxmm.optim import AdamW, Horizon, moving_part, with_moving
@@ -114,28 +115,79 @@ class Task:
             return masked_mean(losses, batch["example_mask"]), aux
 
         (loss, (collections, metrics)), grads = jax.value_and_grad(objective, has_aux=True)(moving)
-        grads, metrics = parallel.mean((grads, metrics))
-        grad_norm = optax.tree.norm(grads)
-        updates, opt_state = self.transform(state.params, state.horizon).update(grads, state.opt_state, moving)
-        old = (moving, state.collections, state.opt_state)
-        new = (cast(Params, optax.apply_updates(moving, updates)), collections, opt_state)
-        (moving, collections, opt_state), guard = state.guards["all"].choose(
-            self.numerics, old, new, loss=loss, grad_norm=grad_norm, watched=collections
+        done = guarded_update(
+            self.transform(state.params, state.horizon),
+            self.numerics,
+            state.guards["all"],
+            moving=moving,
+            opt_state=state.opt_state,
+            loss=loss,
+            grads=grads,
+            others=(state.collections, collections),
         )
         after = dataclasses.replace(
             state,
             step=state.step + 1,
-            params=with_moving(moving, state.params),
-            collections=collections,
-            opt_state=opt_state,
-            guards={"all": guard},
+            params=with_moving(done.moving, state.params),
+            collections=done.others,
+            opt_state=done.opt_state,
+            guards={"all": done.guard},
         )
-        return after, {"loss": loss, "grad_norm": grad_norm, **metrics}
+        return after, {"loss": loss, "grad_norm": done.grad_norm, **parallel.mean(metrics)}
 
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
         """Returns the scalars of a batch without dropout and with running statistics (D4)."""
         losses, (_, metrics) = self.loss(state.params, state.collections, batch, state.step_key(), train=False)
         return {"loss": masked_mean(losses, batch["example_mask"]), **metrics}
+
+
+class Update(NamedTuple):
+    """What one optimizer's update leaves; after a bad step all but the guard is as it was."""
+
+    moving: Params
+    opt_state: optax.OptState
+    others: Any
+    guard: Guard
+    grad_norm: Float[Array, ""]
+
+
+def guarded_update(
+    transform: optax.GradientTransformation,
+    numerics: Numerics,
+    guard: Guard,
+    *,
+    moving: Params,
+    opt_state: optax.OptState,
+    loss: Float[Array, ""],
+    grads: Params,
+    others: tuple[Any, Any] = ((), ()),
+) -> Update:
+    """Takes one step of an optimizer, unless its numbers are bad.
+
+    Args:
+        transform: The optimizer.
+        numerics: What counts as bad.
+        guard: What is remembered of its steps.
+        moving: Parameters that it changes.
+        opt_state: Its state.
+        loss: The loss, of all devices.
+        grads: Its gradient; each device gives its own, and their mean counts.
+        others: Further arrays before and after the step, which must be finite.
+
+    Example:
+        >>> params, transform = {"w": jnp.ones(2)}, optax.sgd(0.5)
+        >>> done = guarded_update(transform, Numerics(), Guard.fresh(), moving=params, opt_state=transform.init(params),
+        ...                       loss=jnp.float32(1), grads=params)
+        >>> done.moving["w"].tolist()
+        [0.5, 0.5]
+    """
+    grads = parallel.mean(grads)
+    grad_norm = optax.tree.norm(grads)
+    updates, new_state = transform.update(grads, opt_state, moving)
+    before, after = others
+    old, new = (moving, opt_state, before), (cast(Params, optax.apply_updates(moving, updates)), new_state, after)
+    kept, guard = guard.choose(numerics, old, new, loss=loss, grad_norm=grad_norm, watched=after)
+    return Update(*kept, guard=guard, grad_norm=grad_norm)
 
 
 @runtime_checkable
@@ -153,4 +205,23 @@ class Embeds(Protocol):
 
     def embed_text(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch dim"]:
         """Embeds `token_ids` under `token_mask`, without dropout."""
+        ...
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """A task that makes clips of signing from texts."""
+
+    @property
+    def numerics(self) -> Numerics:
+        """Precision of the products."""
+        ...
+
+    @property
+    def generator(self) -> SignGenerator:
+        """What makes the clips: it knows their noise, their longest length and the signers."""
+        ...
+
+    def generate(self, params: Params, collections: Collections, batch: Batch) -> Mapping[str, Array]:
+        """Makes a clip for each text; see `jaxmm.tasks.text2sign.Text2SignTask.generate`."""
         ...

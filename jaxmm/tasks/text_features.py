@@ -1,4 +1,4 @@
-"""What a text tower's head reads: pooled token states, of which the frozen beginnings need to be computed once."""
+"""What is read of a text: pooled or all token states, of which the frozen beginnings need to be computed once."""
 
 import dataclasses
 import logging
@@ -28,7 +28,7 @@ class TextFeatures:
     Attributes:
         backbone: Text backbone.
         freeze: Which of its parameters never change.
-        pooling: Which token states stand for a text: the first one's, or the mean over valid ones.
+        pooling: Which token states stand for a text: the first one's, or the mean over valid ones; `tokens` keeps all.
 
     Example:
         >>> import jax.numpy as jnp
@@ -44,15 +44,15 @@ class TextFeatures:
 
     backbone: TransformerText | HFFlaxBackbone
     freeze: Freeze
-    pooling: Literal["first", "mean"]
+    pooling: Literal["first", "mean", "tokens"]
 
     @property
     def num_frozen_steps(self) -> int:
         """Steps of the backbone before the first one that has a trainable parameter."""
         return self.freeze.frozen_steps(self.backbone)
 
-    def __call__(self, params: Params, batch: Batch, key: PRNGKeyArray | None) -> Float[Array, "batch features"]:
-        """Returns one vector a text; with a key, what is not frozen is dropped out.
+    def __call__(self, params: Params, batch: Batch, key: PRNGKeyArray | None) -> Float[Array, "batch *features"]:
+        """Returns one vector a text, or with `tokens` one a token; with a key, what is not frozen is dropped out.
 
         Args:
             params: Parameters of the backbone.
@@ -107,7 +107,9 @@ class TextFeatures:
 
     def _pool(
         self, hidden: Float[Array, "batch some_tokens dim"], token_mask: Bool[Array, "batch tokens"]
-    ) -> Float[Array, "batch dim"]:
+    ) -> Float[Array, "batch *features"]:
+        if self.pooling == "tokens":
+            return hidden
         return pool(hidden, token_mask[:, : hidden.shape[1]], self.pooling)
 
 

@@ -10,9 +10,10 @@ from jaxtyping import Float32
 
 from jaxmm.data.motion import FASTEST_FPS, SLOWEST_FPS
 from jaxmm.data.sign.clip import SignClip
-from jaxmm.data.sign.folder import STATISTICS, Statistics, read_sign_folder, write_sign_folder
+from jaxmm.data.sign.folder import read_sign_folder, write_sign_folder
 from jaxmm.data.sign.layout import HOLISTIC, SignLayout
 from jaxmm.data.sign.pose_file import read_pose
+from jaxmm.data.sign.statistics import STATISTICS, Statistics
 from jaxmm.data.sign.table import SignRow, list_rows
 from jaxmm.errors import DataError, brief
 from jaxmm.files import files_below

@@ -292,11 +292,11 @@ def read(kind: int, folder: Path) -> object:
     from jaxmm.weights.files import read_config, read_tensors
 
     readers: dict[int, Callable[[], object]] = {
-        ARRAYS: lambda: sum(motion.num_frames for motion in sources.MotionFolder().inventory(folder).motions()),
-        BVH: lambda: sum(motion.num_frames for motion in sources.BvhFolder().inventory(folder).motions()),
-        AMC: lambda: sum(motion.num_frames for motion in sources.AmcFolder().inventory(folder).motions()),
-        C3D: lambda: sum(motion.num_frames for motion in sources.C3dFolder().inventory(folder).motions()),
-        HUMAN: lambda: sum(motion.num_frames for motion in sources.HumanMl3dFolder().inventory(folder).motions()),
+        ARRAYS: lambda: sum(motion.num_frames for motion in sources.MotionFolder().inventory(folder).items()),
+        BVH: lambda: sum(motion.num_frames for motion in sources.BvhFolder().inventory(folder).items()),
+        AMC: lambda: sum(motion.num_frames for motion in sources.AmcFolder().inventory(folder).items()),
+        C3D: lambda: sum(motion.num_frames for motion in sources.C3dFolder().inventory(folder).items()),
+        HUMAN: lambda: sum(motion.num_frames for motion in sources.HumanMl3dFolder().inventory(folder).items()),
         WEIGHTS: lambda: read_tensors(folder),
         CONFIG: lambda: read_config(folder),
         INDEX: lambda: Index.read(folder / "index.safetensors"),

@@ -87,5 +87,5 @@ def test_a_file_that_announces_more_than_it_holds_is_refused(tmp_path):
 def test_a_folder_reads_its_files_with_their_captions(tmp_path):
     write(tmp_path)
     (tmp_path / "captions.jsonl").write_text(json.dumps({"file": "walk.c3d", "texts": ["a walk", "walking"]}))
-    (motion,) = C3dFolder(labels=("HIPS",)).inventory(tmp_path).motions()
+    (motion,) = C3dFolder(labels=("HIPS",)).inventory(tmp_path).items()
     assert (motion.key, motion.captions, motion.skeleton.num_joints) == ("walk", ("a walk", "walking"), 1)

@@ -52,8 +52,8 @@ def test_parts_become_motions_of_their_own_and_captions_of_one_part_go_together(
 def test_lengths_are_those_that_the_original_loader_takes(tmp_path):
     lengths = {"a": 40, "b": 41, "c": 200, "d": 201}
     root = build(tmp_path, lengths=lengths, splits={"val": list(lengths)})
-    assert [motion.key for motion in HumanMl3dFolder().inventory(root).motions()] == ["b", "c"]
-    assert len(list(HumanMl3dFolder(min_frames=1, max_frames=1000).inventory(root).motions())) == 4
+    assert [motion.key for motion in HumanMl3dFolder().inventory(root).items()] == ["b", "c"]
+    assert len(list(HumanMl3dFolder(min_frames=1, max_frames=1000).inventory(root).items())) == 4
 
 
 @pytest.mark.parametrize(

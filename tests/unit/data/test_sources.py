@@ -101,7 +101,7 @@ def test_the_procedural_source_names_its_splits_and_its_keys_are_distinct(monkey
         return iter(())
 
     monkeypatch.setattr(procedural, "motions", few)
-    assert list(ProceduralMotions(seed=3, takes=5, held_out_takes=2).inventory(None).motions()) == []
+    assert list(ProceduralMotions(seed=3, takes=5, held_out_takes=2).inventory(None).items()) == []
     assert asked == [("train", 3, 5), ("val", 3, 2), ("test", 3, 2)]
     monkeypatch.undo()
-    assert next(ProceduralMotions(takes=1).inventory(None).motions()).tags["split"] == "train"
+    assert next(ProceduralMotions(takes=1).inventory(None).items()).tags["split"] == "train"

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from jaxmm import cli
-from jaxmm.data.sign.folder import Statistics, read_sign_folder
+from jaxmm.data.sign.folder import read_sign_folder
 from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.data.sign.pose_file import read_pose, write_pose
 from jaxmm.data.sign.prepare import prepare_signs, resample_signs
+from jaxmm.data.sign.statistics import Statistics
 from jaxmm.errors import DataError
 
 LEFT, RIGHT = HOLISTIC.part_features("left_hand"), HOLISTIC.part_features("right_hand")

@@ -1,0 +1,163 @@
+"""Words spelled with recordings of single letters: real hands, joined by rules."""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from jaxmm.data.arrays import Archive, open_archive, read_member
+from jaxmm.data.inventory import Inventory, Recording
+from jaxmm.data.lines import read_lines
+from jaxmm.data.sign.clip import SignClip
+from jaxmm.data.sign.layout import HOLISTIC
+from jaxmm.data.sign.prepare import resample_signs
+from jaxmm.data.splits import HashSplit
+from jaxmm.errors import DataError, brief
+
+LETTERS = "metadata.jsonl"
+FEATURES = "features540.npz"
+FPS = 25.0
+"""Frame rate of spelled words."""
+
+_RAISING = 4  # frames at each end of a letter's recording in which the hand comes up or goes down
+_BLEND = 3  # frames in which the hand goes from one letter to the next
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Letter:
+    """The recording of one letter.
+
+    Attributes:
+        key: Name of its features in the archive.
+        gloss: The letter.
+        language: Code of the sign language.
+        fps: Frames per second of the recording.
+
+    Example:
+        >>> Letter(key="ase_a", gloss="A", language="ase", fps=25.0).gloss
+        'A'
+    """
+
+    key: str
+    gloss: str
+    language: str
+    fps: float
+
+
+def common_words() -> tuple[str, ...]:
+    """Returns 879 common English words of three to seven letters.
+
+    Example:
+        >>> common_words()[:3], len(common_words())
+        (('able', 'acid', 'aged'), 879)
+    """
+    return tuple(resources.files(__package__).joinpath("words.txt").read_text().split())
+
+
+def list_spelled_words(
+    root: Path, *, languages: Sequence[str], num_words: int, split: HashSplit, speed: float, max_frames: int
+) -> Inventory[SignClip]:
+    """Lists words, each spelled in several sign languages with the recordings of their letters.
+
+    A recording's hand comes up and goes down; between two letters both are cut away and a short blend takes their
+    place. The gloss of a word is its letters apart, each a sign; the signer is the sign language.
+
+    Args:
+        root: Folder with `metadata.jsonl`, an object for each letter with `key`, `sentence_gloss`, `signed_language`
+            and `fps`, and `features540.npz`, whose arrays (time, 540) bear those keys.
+        languages: Codes of the sign languages.
+        num_words: Words, taken from `common_words`; of one language those that its letters can spell.
+        split: Which words are held out, from all languages alike.
+        speed: How many times as fast as recorded a word is spelled.
+        max_frames: Longest word; what would be longer is spelled faster.
+
+    Raises:
+        DataError: If the list of letters cannot be read, or a language has none.
+    """
+    letters = _letters(root / LETTERS)
+    unknown = [language for language in languages if language not in letters]
+    if unknown:
+        raise DataError(f"{root / LETTERS}: no letter of {unknown[0]!r}; it has {', '.join(sorted(letters))}")
+    chosen = common_words()
+    # Spread over the alphabet, whatever their number.
+    chosen = [chosen[place * len(chosen) // num_words] for place in range(min(num_words, len(chosen)))]
+    splits = split.assign({word: {} for word in chosen})
+    archive = functools.cache(lambda: open_archive(root / FEATURES))
+
+    def recording(language: str, word: str) -> Recording[SignClip]:
+        key, own = f"{language}/{word}", letters[language]
+
+        def read() -> Iterator[SignClip]:
+            frames = _spell([(_frames(archive(), own[glyph]), own[glyph].fps) for glyph in word.upper()], speed)
+            if len(frames) > max_frames:
+                frames = resample_signs(frames, source_fps=FPS, target_fps=FPS * max_frames / len(frames))[:max_frames]
+            tags = {"split": splits[word], "word": word}
+            gloss = " ".join(word.upper())
+            yield SignClip(key=key, frames=frames, fps=FPS, gloss=gloss, sentence=word, signer=language, tags=tags)
+
+        return Recording(key=key, read=read)
+
+    spelled = [
+        recording(language, word)
+        for language in languages
+        for word in chosen
+        if set(word.upper()) <= set(letters[language])
+    ]
+    return Inventory(recordings=tuple(spelled))
+
+
+def _spell(
+    letters: Sequence[tuple[Float32[np.ndarray, "_time 540"], float]], speed: float
+) -> Float32[np.ndarray, "time 540"]:
+    """Joins recordings of letters, given with their frame rates, into one at `FPS`."""
+    pieces: list[np.ndarray] = []
+    for place, (frames, fps) in enumerate(letters):
+        start = 0 if place == 0 else min(_RAISING, len(frames) // 3)
+        stop = len(frames) - (0 if place == len(letters) - 1 else min(_RAISING, len(frames) // 3))
+        piece = resample_signs(frames[start:stop], source_fps=fps * speed, target_fps=FPS)
+        if pieces:
+            ends = np.stack([pieces[-1][-1], piece[0]])
+            between = resample_signs(ends, source_fps=1.0, target_fps=_BLEND + 1.0)[1 : _BLEND + 1]
+            pieces.append(between)
+        pieces.append(piece)
+    return np.concatenate(pieces)
+
+
+def _frames(archive: Archive, letter: Letter) -> Float32[np.ndarray, "time 540"]:
+    frames, where = read_member(archive, letter.key), f"{archive.filename}[{letter.key}]"
+    if frames.ndim != 2 or frames.shape[1] != HOLISTIC.dim or frames.dtype.kind != "f" or not len(frames):
+        raise DataError(f"{where}: is {frames.dtype} {frames.shape}; expected floats (time, {HOLISTIC.dim})")
+    if not np.isfinite(frames).all():
+        raise DataError(f"{where}: holds a value that is not finite; repair or drop it")
+    return frames.astype(np.float32)
+
+
+def _letters(path: Path) -> Mapping[str, Mapping[str, Letter]]:
+    """Returns the recording of each single letter by language; of several of one letter, the first."""
+    found: dict[str, dict[str, Letter]] = {}
+    for number, line in enumerate(read_lines(path), 1):
+        if not line.strip():
+            continue
+        letter = _letter(f"{path}:{number}", line)
+        found.setdefault(letter.language, {}).setdefault(letter.gloss, letter)
+    return found
+
+
+def _letter(where: str, line: str) -> Letter:
+    try:
+        row: Any = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: not JSON ({brief(error)}); write one object a line") from error
+    fields = {"key": "key", "gloss": "sentence_gloss", "language": "signed_language"}
+    if not isinstance(row, dict) or not all(isinstance(row.get(name), str) and row[name] for name in fields.values()):
+        raise DataError(f"{where}: {', '.join(fields.values())} are needed, each a text")
+    fps = row.get("fps", FPS)
+    if isinstance(fps, bool) or not isinstance(fps, int | float) or not 1 <= fps <= 1000:
+        raise DataError(f"{where}: fps is {brief(fps)}; give a number from 1 to 1000")
+    return Letter(fps=float(fps), **{name: row[column] for name, column in fields.items()})
