@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ DAMAGED = "damaged"
 """Folder, beside the steps, of those that were set aside."""
 
 _PARTIAL = ".partial"  # what is being written or removed; of no worth after a kill
+_MOMENT, _LONGEST_WRITE = 0.2, 10.0  # seconds
 _LOG = logging.getLogger(__name__)
 
 
@@ -108,7 +110,7 @@ class Checkpoints:
         worst = int(np.max(process_allgather(np.int32(0 if failure is None else 1 if full else 2))))
         if worst == 0:
             return
-        self._clear()
+        self._clear_behind_writers()
         if worst == 1:
             raise DiskFullError(f"{folder}: the disk is full, so the step is not saved") from failure
         if failure is None:
@@ -259,6 +261,19 @@ class Checkpoints:
             (self._folder / str(step)).rename(folder)
         sync_global_devices(f"set aside {step}")
         return folder
+
+    def _clear_behind_writers(self) -> None:
+        """Removes what a save that failed has left, and what its threads still write.
+
+        Orbax gives up with the first array that fails; the others are written on for a moment, into folders that are
+        made anew where they are gone.
+        """
+        until = time.monotonic() + _LONGEST_WRITE
+        while True:
+            self._clear()
+            time.sleep(_MOMENT)
+            if not (self._folder / _PARTIAL).exists() or time.monotonic() > until:
+                return
 
     def _clear(self) -> None:
         """Removes what no step needs; to another process than the one that trains, it may be a save under way."""

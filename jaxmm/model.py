@@ -12,10 +12,12 @@ from jaxtyping import Float32
 from jaxmm.checkpoint import Checkpoints
 from jaxmm.data.motion import Motion, Skeleton, resample
 from jaxmm.data.motion_text import MotionTextData
+from jaxmm.data.sign.clip import SignClip
 from jaxmm.embedder import Embedder
 from jaxmm.errors import CheckpointError, DataError
 from jaxmm.experiment import Experiment, read_experiment
 from jaxmm.index import Hit, Index
+from jaxmm.signing import SignMaker
 from jaxmm.snapshot import tree_sha256
 from jaxmm.typing import Collections, Params
 
@@ -128,6 +130,35 @@ class Model:
             for motion in motions
         )
         return self.embedder.motions(self.params, self.collections, windows)
+
+    @functools.cached_property
+    def signer(self) -> SignMaker:
+        """The compiled generator of a text-to-sign system.
+
+        Raises:
+            ConfigError: If the run is of another system.
+        """
+        return SignMaker(self.experiment.task, self.experiment.data, self.run / ASSETS_FOLDER)
+
+    def generate(
+        self, texts: Sequence[str], *, seed: int = 0, num_frames: int | None = None, signer: str | None = None
+    ) -> list[SignClip]:
+        """Signs texts.
+
+        Args:
+            texts: One or more texts of the kind that the run was trained on, `experiment.data.text`.
+            seed: Seed of the noise, >= 0; a text's clip depends on it and on the text's place in the list alone.
+            num_frames: Length of the clips; by default the model chooses.
+            signer: Name of the signer, where the run knows several; by default the first.
+
+        Returns:
+            Clips in original units, trimmed to their length.
+
+        Raises:
+            ConfigError: If the run is of another system, or a number is out of its range.
+            DataError: If there is no text, or one is empty.
+        """
+        return self.signer(self.params, self.collections, texts, seed=seed, num_frames=num_frames, signer=signer)
 
     def open_data(self, *, root: str | None = None) -> MotionTextData:
         """Opens the run's data, or the data at another root with the run's settings."""

@@ -190,8 +190,8 @@ class Text2SignTask(TextTask):
         clips = self.generator.apply(
             {"params": params["generator"]}, text, batch["token_mask"], batch["frame_mask"], noise, batch["signer"]
         )
-        clips = jax.tree.map(lambda made: made.astype(jnp.float32), cast(Generated, clips))
-        return _Made(clips, text[:, 0].astype(jnp.float32))
+        made = _Made(cast(Generated, clips), text[:, 0])
+        return jax.tree.map(lambda made: made.astype(jnp.promote_types(made.dtype, jnp.float32)), made)
 
     def _noise(self, key: PRNGKeyArray, batch: Batch) -> Float[Array, "batch steps noise_dim"]:
         """Draws the noise of the global batch, and takes this device's rows: the same on any number of devices."""

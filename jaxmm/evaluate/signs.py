@@ -1,0 +1,129 @@
+"""How near generated signing is to real signing: errors along the best alignment, frame by frame, and in length.
+
+All distances are in shoulder widths, between landmarks of the parts that count; a landmark that was not detected in
+the real frame counts nowhere.
+"""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32
+
+from jaxmm.data.sign.layout import HOLISTIC, SignLayout
+from jaxmm.errors import ConfigError
+
+_MISSED = 1.0  # shoulder widths: the error of a landmark that is in the real frame and not in the generated one
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SignDistance:
+    """What a distance between two frames of signing is.
+
+    Attributes:
+        parts: Parts whose landmarks count.
+        layout: What the numbers of a frame mean.
+
+    Raises:
+        ConfigError: If there is no such part, or none is named.
+
+    Example:
+        >>> distance = SignDistance()
+        >>> real = np.ones((3, 540), np.float32)
+        >>> made = np.repeat(real, 2, axis=0)
+        >>> distance.aligned_error(made, real), round(distance.position_error(made, real + 1), 3)
+        (0.0, 1.732)
+        >>> distance.settings()
+        {'parts': 'body, left_hand, right_hand', 'unit': 'shoulder widths', 'missed_landmark': 1.0}
+    """
+
+    parts: tuple[str, ...] = ("body", "left_hand", "right_hand")
+    layout: SignLayout = HOLISTIC
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise ConfigError("no part of the person is named; give one or more")
+        for part in self.parts:
+            self.layout.part(part)
+
+    def settings(self) -> dict[str, str | float]:
+        """Returns what values depend on, to be printed with them."""
+        return {"parts": ", ".join(self.parts), "unit": "shoulder widths", "missed_landmark": _MISSED}
+
+    def aligned_error(self, made: Float32[np.ndarray, "time dim"], real: Float32[np.ndarray, "real_time dim"]) -> float:
+        """Returns nDTW-MJE: the mean error along the alignment in time that has the least total error.
+
+        Args:
+            made: Generated frames in original units.
+            real: Real frames.
+
+        Reference: arXiv:2211.13613, which normalises by the shoulders and leaves out what was not detected; dynamic
+        time warping with steps of one frame in either or both, divided by the number of pairs on the path.
+        """
+        costs = self.frame_errors(made, real)
+        return _least_mean(costs)
+
+    def position_error(
+        self, made: Float32[np.ndarray, "time dim"], real: Float32[np.ndarray, "real_time dim"]
+    ) -> float:
+        """Returns APE: the mean error frame by frame, each real frame against the generated one at the same share."""
+        places = np.round(np.linspace(0, len(made) - 1, len(real))).astype(int)
+        return float(np.mean([self.frame_errors(made[[place]], real[[row]])[0, 0] for row, place in enumerate(places)]))
+
+    def frame_errors(
+        self, made: Float32[np.ndarray, "time dim"], real: Float32[np.ndarray, "real_time dim"]
+    ) -> Float[np.ndarray, "time real_time"]:
+        """Returns the mean distance of landmarks between each generated and each real frame."""
+        made_positions, made_seen = self._landmarks(made)
+        real_positions, real_seen = self._landmarks(real)
+        counts = np.maximum(real_seen.sum(axis=1), 1)
+        errors = np.empty((len(made), len(real)))
+        for row, (positions, seen) in enumerate(zip(made_positions, made_seen, strict=True)):
+            distances = np.linalg.norm(positions - real_positions, axis=-1)
+            distances = np.where(seen, distances, _MISSED)
+            errors[row] = np.where(real_seen, distances, 0).sum(axis=1) / counts
+        return errors
+
+    def _landmarks(
+        self, frames: Float32[np.ndarray, "time dim"]
+    ) -> tuple[Float32[np.ndarray, "time landmarks 3"], Bool[np.ndarray, "time landmarks"]]:
+        chosen = np.concatenate(
+            [np.arange(len(self.layout.landmarks))[self.layout.part_landmarks(part)] for part in self.parts]
+        )
+        positions = frames[:, self.layout.position_features[chosen]]
+        return positions, (positions != 0).any(axis=-1)
+
+
+def length_error(made: int, real: int) -> float:
+    """Returns by what share of the real length a generated clip is too short or too long.
+
+    Example:
+        >>> length_error(45, 50)
+        0.1
+    """
+    return abs(made - real) / real
+
+
+def diversity(clips: Float32[np.ndarray, "clips time dim"], distance: SignDistance) -> float:
+    """Returns the mean distance, frame by frame, between all pairs of clips of one length.
+
+    Example:
+        >>> diversity(np.ones((3, 2, 540), np.float32), SignDistance())
+        0.0
+    """
+    pairs = [(one, other) for one in range(len(clips)) for other in range(one)]
+    return float(np.mean([distance.position_error(clips[one], clips[other]) for one, other in pairs]))
+
+
+def _least_mean(costs: Float[np.ndarray, "time real_time"]) -> float:
+    """Returns the mean cost on the path of least total cost from the first pair to the last."""
+    height, width = costs.shape
+    totals = np.full((height + 1, width + 1), np.inf)
+    steps = np.zeros((height + 1, width + 1), np.int64)
+    totals[0, 0] = 0
+    for row in range(1, height + 1):
+        for column in range(1, width + 1):
+            before = ((row - 1, column - 1), (row - 1, column), (row, column - 1))
+            best = min(before, key=totals.__getitem__)
+            totals[row, column] = totals[best] + costs[row - 1, column - 1]
+            steps[row, column] = steps[best] + 1
+    return float(totals[height, width] / steps[height, width])
