@@ -14,6 +14,7 @@ from jaxmm import console
 from jaxmm.commands.data import Data
 from jaxmm.commands.runs import Evaluate, Inspect, Train, Verify
 from jaxmm.commands.search import Embed, MakeIndex, Retrieve
+from jaxmm.commands.signs import Generate
 from jaxmm.errors import ConfigError, JaxmmError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ Command = (
     | Annotated[MakeIndex, subcommand("index")]
     | Annotated[Retrieve, subcommand("retrieve")]
     | Annotated[Embed, subcommand("embed")]
+    | Annotated[Generate, subcommand("generate")]
     | Annotated[Inspect, subcommand("inspect")]
     | Annotated[Verify, subcommand("verify")]
     | Annotated[Data, subcommand("data")]

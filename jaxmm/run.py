@@ -23,8 +23,9 @@ from jaxmm.experiment import Experiment, read_experiment, write_experiment
 from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE, load
 from jaxmm.optim import Horizon
 from jaxmm.sentences import SentenceEncoder
+from jaxmm.sign_evaluation import evaluate_signing
 from jaxmm.state import TrainState
-from jaxmm.tasks.base import Task
+from jaxmm.tasks.base import Generates, Task
 from jaxmm.train.loop import Hooks, fit
 from jaxmm.train.saver import Saver
 from jaxmm.train.signals import StopRequests
@@ -155,21 +156,26 @@ def evaluate(
         checkpoint: `last`, `best`, or a step.
 
     Returns:
-        Scores named `<split>/<direction>/<metric>`, the ends of intervals `.../low` and `.../high`, the step, and the
-        protocol as the name of a one.
+        Of a retrieval run, scores named `<split>/<direction>/<metric>`, the ends of intervals `.../low` and
+        `.../high`, the step, and the protocol as the name of a one. Of a run that generates signing, the step and
+        what `jaxmm.sign_evaluation.evaluate_signing` returns; the arguments between split and checkpoint have no use.
 
     Raises:
         ConfigError: If captions must be compared, and neither the run nor `sentences` names a pretrained model; or if
             `sentences` is given and none are compared.
         JaxmmError: If the run or the data cannot be read, or there is no such split.
     """
+    model = load(run, checkpoint=checkpoint)
+    if isinstance(model.experiment.task, Generates):
+        if graded or bootstrap or sentences is not None or protocol != "all":
+            raise ConfigError("protocol, ndcg, sentences and bootstrap are of retrieval; this run generates signing")
+        return {"step": float(model.step), **evaluate_signing(model, split=split, root=root)}
     compares = graded or protocol in BY_SIMILARITY
     if sentences is not None and not compares:
         raise ConfigError(
             f"protocol {protocol!r} compares no captions, so sentences has no use; "
             f"add --ndcg, or choose a protocol among {', '.join(BY_SIMILARITY)}"
         )
-    model = load(run, checkpoint=checkpoint)
     gallery, motion, text = model.embedder.split(model.params, model.collections, model.open_data(root=root), split)
     embed = _sentence_encoder(model.experiment, sentences) if compares else None
     scores = evaluate_retrieval(

@@ -83,6 +83,10 @@ class SignMaker:
                 clips.append(self._clip(made, row, text, names[start + row], start + row))
         return clips
 
+    def signers_of(self, clips: Sequence[SignClip]) -> list[str] | None:
+        """Returns the signers of clips, to have the same texts signed by them; None where the model knows none."""
+        return [clip.signer for clip in clips] if self._generator.num_signers else None
+
     def _batch(self, texts: Sequence[str], lengths: np.ndarray, signers: np.ndarray, start: int, seed: int) -> Batch:
         size, spare = self.data.batch_size, self.data.batch_size - len(texts)
         token_ids, token_mask = self._tokenizer([*texts, *[""] * spare], num_tokens=self._tokenizer.num_tokens(texts))

@@ -8,11 +8,17 @@ from jax.sharding import Mesh
 
 from jaxmm.data.captioned import CaptionedData
 from jaxmm.data.motion_text import MotionTextData
+from jaxmm.data.sign_text import SignTextData
 from jaxmm.embedder import Embedder
 from jaxmm.errors import ConfigError
 from jaxmm.evaluate.retrieval import evaluate_retrieval
+from jaxmm.evaluate.signs import SignDistance, score_signs
 from jaxmm.experiment import Experiment
+from jaxmm.signing import SignMaker
 from jaxmm.state import TrainState
+from jaxmm.tasks.base import Generates
+
+_MOST_SIGNED = 64  # clips of a validation split that are generated and compared
 
 Score = Callable[[TrainState], Mapping[str, float]]
 """Takes a state and returns its scores by name."""
@@ -36,7 +42,8 @@ def validation(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> 
                 f"loop.best_metric is {loop.best_metric!r}, but the data have no val split; set it to None"
             )
         return None
-    names, score = _retrieval(experiment, data, mesh)
+    of_system = _signing if isinstance(experiment.task, Generates) else _retrieval
+    names, score = of_system(experiment, data, mesh)
     if loop.best_metric is not None and loop.best_metric not in names:
         raise ConfigError(f"loop.best_metric is {loop.best_metric!r}; choose among {', '.join(names)}")
     return score
@@ -53,3 +60,18 @@ def _retrieval(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> 
         return {f"val/{name}": value for name, value in evaluate_retrieval(motion, text, gallery.relevant).items()}
 
     return names, score
+
+
+def _signing(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> tuple[list[str], Score]:
+    signing = cast(SignTextData, data)  # the task takes no other data
+    maker = SignMaker(experiment.task, signing.settings, signing.assets, mesh=mesh)
+    real, distance = signing.clips("val")[:_MOST_SIGNED], SignDistance()
+    texts = [str(clip.text(signing.settings.text)) for clip in real]
+    signers = maker.signers_of(real)
+
+    def score(state: TrainState) -> Mapping[str, float]:
+        made = maker(state.params, state.collections, texts, signer=signers)
+        found = score_signs([clip.frames for clip in made], [clip.frames for clip in real], distance)
+        return {f"val/signing/{name}": value for name, value in found.items()}
+
+    return [], score

@@ -226,23 +226,13 @@ class SignTextData(CaptionedData[SignText]):
         assets: Path,
     ) -> None:
         super().__init__(settings, stored, texts, assigned, settings.saved_tokenizer(assets))
+        self.assets = assets
         self.statistics = settings.saved_statistics(assets)
         self.signers = settings.saved_signers(assets)
 
     def clips(self, split: str) -> list[SignClip]:
         """Returns the clips of a split in order, in original units and cut as the model sees them."""
         return [self._clip(index) for index in self.split(split)]
-
-    def signer_number(self, name: str) -> int:
-        """Returns the number of a signer.
-
-        Raises:
-            ConfigError: If training has not seen the signer.
-        """
-        if name not in self.signers:
-            known = ", ".join(self.signers[:8])
-            raise ConfigError(f"signer {name!r} was not seen in training; choose among {known}")
-        return self.signers.index(name)
 
     def sample_batch(self) -> Batch:
         """Returns a batch of the shapes and types that training uses: the first clips of its split."""

@@ -5,12 +5,15 @@ the real frame counts nowhere.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
+from jaxmm.data.sign.clip import SignClip, TextKind
 from jaxmm.data.sign.layout import HOLISTIC, SignLayout
-from jaxmm.errors import ConfigError
+from jaxmm.data.sign.statistics import Statistics
+from jaxmm.errors import ConfigError, DataError
 
 _MISSED = 1.0  # shoulder widths: the error of a landmark that is in the real frame and not in the generated one
 
@@ -93,24 +96,101 @@ class SignDistance:
         return positions, (positions != 0).any(axis=-1)
 
 
-def length_error(made: int, real: int) -> float:
-    """Returns by what share of the real length a generated clip is too short or too long.
+def score_signs(
+    made: Sequence[Float32[np.ndarray, "_time dim"]],
+    real: Sequence[Float32[np.ndarray, "_real_time dim"]],
+    distance: SignDistance,
+) -> dict[str, float]:
+    """Returns the mean errors of clips against the real clips of the same texts.
+
+    Args:
+        made: Generated clips, or those of a baseline.
+        real: The real clip for each.
+        distance: What a distance is.
+
+    Returns:
+        `ndtw_mje` and `ape` in shoulder widths, and `length_error`, the share of the real length by which a clip is
+        too short or too long.
 
     Example:
-        >>> length_error(45, 50)
-        0.1
+        >>> real = [np.ones((4, 540), np.float32)]
+        >>> score_signs([np.ones((5, 540), np.float32)], real, SignDistance())
+        {'ndtw_mje': 0.0, 'ape': 0.0, 'length_error': 0.25}
     """
-    return abs(made - real) / real
+    pairs = list(zip(made, real, strict=True))
+    return {
+        "ndtw_mje": float(np.mean([distance.aligned_error(own, other) for own, other in pairs])),
+        "ape": float(np.mean([distance.position_error(own, other) for own, other in pairs])),
+        "length_error": float(np.mean([abs(len(own) - len(other)) / len(other) for own, other in pairs])),
+    }
 
 
-def diversity(clips: Float32[np.ndarray, "clips time dim"], distance: SignDistance) -> float:
-    """Returns the mean distance, frame by frame, between all pairs of clips of one length.
+def baselines(
+    train: Sequence[SignClip], wanted: Sequence[SignClip], *, text: TextKind, seed: int = 0
+) -> dict[str, list[Float32[np.ndarray, "_time dim"]]]:
+    """Returns what who cannot sign would answer to each text.
+
+    Args:
+        train: Clips of the training split.
+        wanted: Clips whose texts are asked for; of them only text, signer and, for the mean pose, length are read.
+        text: Which of the texts is asked.
+        seed: Chooses the random clips, >= 0.
+
+    Returns:
+        `mean_pose`, the mean of all training frames, held for the real length; `random_clip`, a training clip drawn
+        at random; `nearest_text`, the training clip whose text has the least edit distance in words, of those of the
+        same signer where there are any; the first of several.
 
     Example:
-        >>> diversity(np.ones((3, 2, 540), np.float32), SignDistance())
+        >>> clips = [SignClip(key=gloss, frames=np.full((2, 540), len(gloss), np.float32), fps=25.0, gloss=gloss)
+        ...          for gloss in ("I GO", "I SLEEP")]
+        >>> answers = baselines(clips[1:], clips[:1], text="gloss")
+        >>> {name: own[0][0, 0].item() for name, own in answers.items()}
+        {'mean_pose': 7.0, 'random_clip': 7.0, 'nearest_text': 7.0}
+    """
+    rng = np.random.default_rng(seed)
+    mean = Statistics.of(train).mean
+    return {
+        "mean_pose": [np.repeat(mean[None], clip.num_frames, axis=0) for clip in wanted],
+        "random_clip": [train[rng.integers(len(train))].frames for _ in wanted],
+        "nearest_text": [_nearest(train, clip, text).frames for clip in wanted],
+    }
+
+
+def _nearest(train: Sequence[SignClip], clip: SignClip, text: TextKind) -> SignClip:
+    words = (clip.text(text) or "").split()
+    rivals = [other for other in train if other.signer == clip.signer] or train
+    return min(rivals, key=lambda other: _edits(words, (other.text(text) or "").split()))
+
+
+def _edits(one: Sequence[str], other: Sequence[str]) -> int:
+    """Returns how many words must be put in, left out or replaced to turn one text into the other."""
+    before = list(range(len(other) + 1))
+    for place, word in enumerate(one, 1):
+        row = [place]
+        for column, rival in enumerate(other, 1):
+            row.append(min(before[column] + 1, row[-1] + 1, before[column - 1] + (word != rival)))
+        before = row
+    return before[-1]
+
+
+def diversity(clips: Sequence[Float32[np.ndarray, "_time dim"]], distance: SignDistance) -> float:
+    """Returns the mean distance between clips of different texts, each frame against the one at the same share.
+
+    Args:
+        clips: Two or more clips.
+        distance: What a distance is.
+
+    Raises:
+        DataError: If there are fewer.
+
+    Example:
+        >>> diversity([np.ones((2, 540), np.float32)] * 3, SignDistance())
         0.0
     """
     pairs = [(one, other) for one in range(len(clips)) for other in range(one)]
+    if not pairs:
+        raise DataError("diversity compares clips with each other; give two or more")
     return float(np.mean([distance.position_error(clips[one], clips[other]) for one, other in pairs]))
 
 

@@ -1,0 +1,62 @@
+"""Writing what a model signs: features, `.pose` files, and a plot of landmarks over time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxmm.data.sign.clip import SignClip
+from jaxmm.data.sign.folder import METADATA, write_sign_folder
+from jaxmm.data.sign.pose_file import write_pose
+from jaxmm.errors import DataError, MissingExtraError
+
+
+def write_signs(out: Path, clips: Sequence[SignClip]) -> None:
+    """Writes clips as `.npy` features with `metadata.csv`, and each as a `.pose` file.
+
+    Args:
+        out: Folder to write, which must not hold clips yet.
+        clips: One or more clips with distinct keys, in original units.
+
+    Raises:
+        DataError: If the folder holds clips already, or a clip cannot be written.
+        MissingExtraError: If the extra `sign` is not installed.
+    """
+    if (out / METADATA).exists():
+        raise DataError(f"{out}: holds clips already; choose another folder")
+    out.mkdir(parents=True, exist_ok=True)
+    for clip in clips:
+        write_pose(out / f"{clip.key}.pose", clip.frames, clip.fps)
+    write_sign_folder(clips, out)
+
+
+def write_trajectory(path: Path, clip: SignClip, landmarks: Sequence[str]) -> None:
+    """Draws the coordinates of landmarks over time (D13).
+
+    Args:
+        path: Picture to write; its ending says of which kind, such as `.png`.
+        clip: The clip.
+        landmarks: Names `part/landmark`.
+
+    Raises:
+        ConfigError: If there is no such landmark.
+        MissingExtraError: If the extra `plots` is not installed.
+    """
+    places = [clip.layout.landmark(name) for name in landmarks]
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError.of("matplotlib", extra="plots") from error
+    figure = Figure(figsize=(8, 2.2 * len(places)), layout="constrained")
+    seconds = np.arange(clip.num_frames) / clip.fps
+    for row, (name, place) in enumerate(zip(landmarks, places, strict=True), 1):
+        axes = figure.add_subplot(len(places), 1, row)
+        positions = clip.frames[:, clip.layout.position_features[place]]
+        seen = (positions != 0).any(axis=1)
+        for coord, values in zip("xyz", positions.T, strict=True):
+            axes.plot(seconds, np.where(seen, values, np.nan), label=coord)
+        axes.set_title(name)
+        axes.set_ylabel("shoulder widths")
+        axes.legend(loc="upper right")
+    axes.set_xlabel("seconds")
+    figure.savefig(path)
