@@ -9,6 +9,10 @@ FRAMES = np.random.default_rng(0).normal(size=(4, 540)).astype(np.float32)
 LEFT = HOLISTIC.part_features("left_hand")
 
 
+def clip(key="a", frames=FRAMES):
+    return SignClip(key=key, frames=frames, fps=25.0, gloss="HELLO")
+
+
 def test_statistics_are_those_of_detected_landmarks():
     rng = np.random.default_rng(3)
     frames = [rng.normal(3, 2, size=(length, 540)).astype(np.float32) for length in (5, 40, 1)]
