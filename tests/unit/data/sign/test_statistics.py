@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.data.sign.statistics import STD_FLOOR, Statistics
 from jaxmm.errors import DataError
