@@ -165,17 +165,19 @@ def evaluate(
             `sentences` is given and none are compared.
         JaxmmError: If the run or the data cannot be read, or there is no such split.
     """
-    model = load(run, checkpoint=checkpoint)
-    if isinstance(model.experiment.task, Generates):
-        if graded or bootstrap or sentences is not None or protocol != "all":
-            raise ConfigError("protocol, ndcg, sentences and bootstrap are of retrieval; this run generates signing")
-        return {"step": float(model.step), **evaluate_signing(model, split=split, root=root)}
     compares = graded or protocol in BY_SIMILARITY
     if sentences is not None and not compares:
         raise ConfigError(
             f"protocol {protocol!r} compares no captions, so sentences has no use; "
             f"add --ndcg, or choose a protocol among {', '.join(BY_SIMILARITY)}"
         )
+    model = load(run, checkpoint=checkpoint)
+    if isinstance(model.experiment.task, Generates):
+        if graded or bootstrap or protocol != "all":
+            raise ConfigError(
+                "protocol, ndcg and bootstrap are of retrieval, but this run generates signing; leave them out"
+            )
+        return {"step": float(model.step), **evaluate_signing(model, split=split, root=root)}
     gallery, motion, text = model.embedder.split(model.params, model.collections, model.open_data(root=root), split)
     embed = _sentence_encoder(model.experiment, sentences) if compares else None
     scores = evaluate_retrieval(

@@ -5,17 +5,19 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-CONFIG = "configs/dance_text/tiny.py"
-# Four passes of eleven steps over short motions, whose program compiles fast.
-SHORT = (
-    *("--loop.epochs", "4", "--loop.save_every", "1", "--loop.evaluate_every", "2"),
-    *("--data.source.takes", "1", "--data.num_frames", "8"),
+# Four passes of a few steps over short clips, whose programs compile fast.
+FOUR_PASSES = ("--loop.epochs", "4", "--loop.save_every", "1", "--loop.evaluate_every", "2")
+DANCE = ("configs/dance_text/tiny.py", *FOUR_PASSES, "--data.source.takes", "1", "--data.num_frames", "8")
+SIGNS = (
+    *("configs/text2sign/tiny.py", *FOUR_PASSES, "--data.source.takes", "1", "--data.source.num_held_out", "12"),
+    *("--data.fps", "3", "--data.max_frames", "16", "--task.generator.max_frames", "16"),
+    *("--task.generator.num_layers", "1", "--task.objective.adversarial_from", "1"),
 )
 
 
@@ -49,6 +51,7 @@ class ShortRun:
     """A run of a few steps that nobody disturbs, and the command that makes another.
 
     Attributes:
+        words: Config and flags of the run.
         folder: The run.
         verified: What `jaxmm verify` says of it.
         seconds: How long it takes once everything is compiled.
@@ -56,7 +59,10 @@ class ShortRun:
         found_compiled: The programs that a second start found in the cache.
     """
 
-    def __init__(self, folder: Path, environment: dict[str, str], jaxmm_json: Callable[..., dict]) -> None:
+    def __init__(
+        self, words: Sequence[str], folder: Path, environment: dict[str, str], jaxmm_json: Callable[..., dict]
+    ) -> None:
+        self.words = words
         self.folder, again = folder / "first", folder / "second"
         self._train(self.folder, environment)
         started = time.monotonic()
@@ -72,12 +78,17 @@ class ShortRun:
         done = subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, capture_output=True, text=True)
         return done.stderr
 
-    @staticmethod
-    def command(workdir: Path, *words: str) -> list[str]:
-        return [sys.executable, "-m", "jaxmm", "train", CONFIG, "--workdir", str(workdir), *SHORT, *words]
+    def command(self, workdir: Path, *words: str) -> list[str]:
+        return [sys.executable, "-m", "jaxmm", "train", *self.words, "--workdir", str(workdir), *words]
 
 
 @pytest.fixture(scope="session")
 def short_run(environment, jaxmm_json, tmp_path_factory) -> ShortRun:
-    """A short run of the tiny config."""
-    return ShortRun(tmp_path_factory.mktemp("short"), environment, jaxmm_json)
+    """A short run of the tiny config that learns to retrieve."""
+    return ShortRun(DANCE, tmp_path_factory.mktemp("short"), environment, jaxmm_json)
+
+
+@pytest.fixture(scope="session")
+def short_sign_run(environment, jaxmm_json, tmp_path_factory) -> ShortRun:
+    """A short run of the tiny config that learns to sign."""
+    return ShortRun(SIGNS, tmp_path_factory.mktemp("short_signs"), environment, jaxmm_json)
