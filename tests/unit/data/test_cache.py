@@ -14,7 +14,7 @@ from jaxmm.data.splits import HashSplit
 def root(tmp_path):
     (tmp_path / "source" / "deep").mkdir(parents=True)
     (tmp_path / "source" / "a.npy").write_bytes(b"one")
-    (tmp_path / "source" / "deep" / "б.npy").write_bytes(b"two")
+    (tmp_path / "source" / "deep" / "前.npy").write_bytes(b"two")
     return tmp_path / "source"
 
 
@@ -61,7 +61,7 @@ def test_another_kind_setting_or_rate_has_another_folder(root):
 
 @pytest.mark.parametrize("change", ["grown", "touched", "added", "removed", "renamed", "moved"])
 def test_changed_files_have_another_folder(change, root):
-    before, file = folder(root), root / "deep" / "б.npy"
+    before, file = folder(root), root / "deep" / "前.npy"
     if change == "grown":
         stat = file.stat()
         file.write_bytes(b"three")
