@@ -57,7 +57,7 @@ def common_words() -> tuple[str, ...]:
         >>> common_words()[:3], len(common_words())
         (('able', 'acid', 'aged'), 879)
     """
-    return tuple(resources.files(__package__).joinpath("words.txt").read_text().split())
+    return tuple(resources.files("jaxmm.data.sign").joinpath("words.txt").read_text().split())
 
 
 def list_spelled_words(
