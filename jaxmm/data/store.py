@@ -75,13 +75,18 @@ def store(
         about: Returns what is to be kept of all of them, as JSON values; asked after the last clip.
 
     Raises:
-        DataError: If there is no clip, or a key repeats.
+        DataError: If there is no clip, a key repeats, or there are more than can be opened again.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         rows = _write_frames(clips, building / "frames.f32")
-        (building / "meta.json").write_text(json.dumps({"fps": fps, "about": about(), "clips": rows}))
+        meta = json.dumps({"fps": fps, "about": about(), "clips": rows})
+        if len(meta) > _MAX_META_BYTES:  # of ASCII; it would be refused when it is read
+            raise DataError(
+                f"{len(rows)} clips and their texts take more than {_MAX_META_BYTES} bytes; split the source"
+            )
+        (building / "meta.json").write_text(meta)
         try:
             os.rename(building, folder)
         except OSError:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import jaxmm.data.store
 from jaxmm.data.store import open_stored, store
 from jaxmm.errors import DataError
 
@@ -103,6 +104,16 @@ def test_no_clip_or_a_repeated_key_leaves_nothing_behind(clips, message, tmp_pat
     with pytest.raises(DataError, match=message):
         store(clips, tmp_path / "stored", fps=1.0, about=dict)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_more_than_could_be_opened_again_is_not_stored(tmp_path, monkeypatch):
+    clips = [(str(key), np.zeros((1, 3), np.float32), {"text": "前" * 10}) for key in range(9)]
+    monkeypatch.setattr(jaxmm.data.store, "_MAX_META_BYTES", 1000)
+    store(clips[:5], tmp_path / "few", fps=1.0, about=lambda: {"shape": [3]})
+    assert len(open_stored(tmp_path / "few", shape=frame_shape)) == 5
+    with pytest.raises(DataError, match="9 clips and their texts take more than 1000 bytes; split the source"):
+        store(clips, tmp_path / "many", fps=1.0, about=lambda: {"shape": [3]})
+    assert [entry.name for entry in tmp_path.iterdir()] == ["few"]
 
 
 def test_a_failure_after_the_last_clip_leaves_nothing_behind(tmp_path):
