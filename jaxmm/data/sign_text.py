@@ -12,13 +12,14 @@ from jaxtyping import Float32, Int64
 
 from jaxmm.data.cache import packed_folder
 from jaxmm.data.captioned import Captioned, CaptionedData
+from jaxmm.data.motion import FASTEST_FPS, SLOWEST_FPS
 from jaxmm.data.sign.clip import SignClip, TextKind
 from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.data.sign.prepare import resample_signs
 from jaxmm.data.sign.sources import ProceduralSigns, SignSource
 from jaxmm.data.sign.statistics import STATISTICS, Statistics
 from jaxmm.data.splits import FileSplit, HashSplit, Split, TagSplit
-from jaxmm.data.store import Stored, open_stored, store
+from jaxmm.data.store import Stored, open_stored, store, unreadable
 from jaxmm.errors import ConfigError, DataError
 from jaxmm.files import read_json, write_text
 from jaxmm.typing import Batch
@@ -62,9 +63,10 @@ class SignText(Captioned):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("fps", "max_frames"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"data.{name} is {getattr(self, name)}; give a value above zero")
+        if not self.max_frames > 0:
+            raise ConfigError(f"data.max_frames is {self.max_frames}; give a value above zero")
+        if not SLOWEST_FPS <= self.fps <= FASTEST_FPS:
+            raise ConfigError(f"data.fps is {self.fps}; give a frame rate from {SLOWEST_FPS} to {FASTEST_FPS}")
 
     def open(self, assets: Path) -> "SignTextData":
         """Opens the data; the first time for a run, tokenizer, statistics and signers are written into `assets`.
@@ -73,20 +75,24 @@ class SignText(Captioned):
             assets: Folder of the run for what the data brings along.
 
         Raises:
-            DataError: If the source or the split cannot be read, or no clip has the text.
+            DataError: If the source or the split cannot be read, or no clip of training has the text.
             WeightsError: If the tokenizer's checkpoint cannot be found.
         """
         root = Path(self.root) if self.root is not None else None
         packed = packed_signs(self.source, root, fps=self.fps)
         texts = tuple(() if note[self.text] is None else (note[self.text],) for note in packed.notes)
-        tags = {key: note["tags"] for key, note, own in zip(packed.keys, packed.notes, texts, strict=True) if own}
-        if not tags:
+        told = {key for key, own in zip(packed.keys, texts, strict=True) if own}
+        if not told:
             raise DataError(f"data.text is {self.text!r}, but no clip of the source has one; choose the other")
-        if len(tags) < len(packed):
-            _LOG.info("%d of %d clips have no %s and are left out", len(packed) - len(tags), len(packed), self.text)
-        assigned = self.split.assign(tags)
+        if len(told) < len(packed):
+            _LOG.info("%d of %d clips have no %s and are left out", len(packed) - len(told), len(packed), self.text)
+        # A split is one of all recordings: which text is read moves none, and one file serves both.
+        tags = {key: note["tags"] for key, note in zip(packed.keys, packed.notes, strict=True)}
+        assigned: dict[str, Split] = {key: split for key, split in self.split.assign(tags).items() if key in told}
         if not (assets / _SIGNERS).is_file():
             known = [place for place, key in enumerate(packed.keys) if assigned.get(key) == "train"]
+            if not known:
+                raise DataError(f"split: no clip with a {self.text} is one of training; change data.split")
             self.new_tokenizer(text for place in known for text in texts[place]).write(assets)
             self._new_statistics(packed, known, root).write(assets / STATISTICS)
             signers = sorted({packed.notes[place]["signer"] for place in known})
@@ -175,7 +181,7 @@ def packed_signs(source: SignSource, root: Path | None, *, fps: float) -> Stored
         The clips; the note of each has `gloss`, `sentence`, `signer` and `tags`.
 
     Raises:
-        DataError: If the source cannot be read.
+        DataError: If the source cannot be read, or its packed form is damaged.
     """
     folder = packed_folder("signs", source, root, fps=fps)
     if not folder.is_dir():
@@ -183,9 +189,21 @@ def packed_signs(source: SignSource, root: Path | None, *, fps: float) -> Stored
         clips = (_row(clip, fps) for clip in source.inventory(root).items())
         store(clips, folder, fps=fps, about=lambda: {"landmarks": HOLISTIC.landmarks})
     stored = open_stored(folder, shape=lambda about: (HOLISTIC.dim,))
-    if tuple(stored.about["landmarks"]) != HOLISTIC.landmarks:
+    if stored.about.get("landmarks") != list(HOLISTIC.landmarks):
         raise DataError(f"{folder}: holds another layout; delete the folder to have it packed anew")
+    try:
+        for note in stored.notes:
+            _check_note(**note)
+    except (TypeError, ValueError) as error:
+        raise unreadable(folder, error) from error
     return stored
+
+
+def _check_note(*, gloss: Any, sentence: Any, signer: Any, tags: Any) -> None:
+    """Raises a TypeError or ValueError where a note is not one that `_row` writes."""
+    texts = [text for text in (gloss, sentence) if text is not None]
+    if not isinstance(tags, dict) or not all(isinstance(text, str) for text in (*texts, signer, *tags.values())):
+        raise ValueError("a text is of another type")
 
 
 def _row(clip: SignClip, fps: float) -> tuple[str, np.ndarray, Mapping[str, Any]]:
@@ -255,6 +273,15 @@ class SignTextData(CaptionedData[SignText]):
             **self._token_rows([self._texts[index][0] for index in indices], num_rows=num_rows),
             "signer": signer,
         }
+
+    def fingerprint(self, *, seed: int, num_processes: int = 1) -> dict[str, Any]:
+        """Returns what batches are made of, as JSON values that differ where batches would: also who signs."""
+        printed = super().fingerprint(seed=seed, num_processes=num_processes)
+        clips = printed["data"]["clips"]
+        for key, note in zip(self._stored.keys, self._stored.notes, strict=True):
+            if key in clips:
+                clips[key]["signer"] = note["signer"]
+        return printed
 
     def _train_batch(self, step: int, picks: Int64[np.ndarray, "batch"], rows: range, seed: int) -> Batch:
         del step, seed  # clips are not changed at random

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -74,13 +75,18 @@ def store(
         about: Returns what is to be kept of all of them, as JSON values; asked after the last clip.
 
     Raises:
-        DataError: If there is no clip, or a key repeats.
+        DataError: If there is no clip, a key repeats, or there are more than can be opened again.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         rows = _write_frames(clips, building / "frames.f32")
-        (building / "meta.json").write_text(json.dumps({"fps": fps, "about": about(), "clips": rows}))
+        meta = json.dumps({"fps": fps, "about": about(), "clips": rows})
+        if len(meta) > _MAX_META_BYTES:  # of ASCII; it would be refused when it is read
+            raise DataError(
+                f"{len(rows)} clips and their texts take more than {_MAX_META_BYTES} bytes; split the source"
+            )
+        (building / "meta.json").write_text(meta)
         try:
             os.rename(building, folder)
         except OSError:
@@ -123,10 +129,10 @@ def open_stored(folder: Path, *, shape: Callable[[Mapping[str, Any]], Iterable[i
         rows, about, fps = meta["clips"], meta["about"], meta["fps"]
         lengths = [row["num_frames"] for row in rows.values()]
         frame_shape = tuple(shape(about))
-        _check(fps, rows, [*lengths, *frame_shape])
+        _check(fps, about, rows, [*lengths, *frame_shape])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise unreadable(folder, error) from error
-    if frames.size != sum(lengths) * int(np.prod(frame_shape)):
+    if frames.size != sum(lengths) * math.prod(frame_shape):
         raise DataError(f"{folder}: frames.f32 was cut or changed; delete the folder to have it packed anew")
     return Stored(
         frames=frames.reshape(-1, *frame_shape),
@@ -144,8 +150,10 @@ def unreadable(folder: Path, error: Exception) -> DataError:
     return DataError(f"{folder}: not a packed data set ({brief(error, 200)}); delete the folder to have it packed anew")
 
 
-def _check(fps: Any, rows: Mapping[str, Any], counts: list[Any]) -> None:
+def _check(fps: Any, about: Any, rows: Mapping[str, Any], counts: list[Any]) -> None:
     """Raises a ValueError where a description is not one that `store` writes."""
+    if not isinstance(about, dict):
+        raise ValueError("what is said of all clips is of another type")
     if not all(isinstance(row["digest"], str) and isinstance(row["note"], dict) for row in rows.values()):
         raise ValueError("a clip is described by another type")
     if not all(type(count) is int and 0 <= count < 2**40 for count in counts):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from jaxmm.data.arrays import Archive, open_archive, read_member
+from jaxmm.data.arrays import Archive, holds, open_archive, read_member
 from jaxmm.data.inventory import Inventory, Recording
 from jaxmm.data.lines import read_lines
 from jaxmm.data.sign.clip import SignClip
@@ -57,7 +57,7 @@ def common_words() -> tuple[str, ...]:
         >>> common_words()[:3], len(common_words())
         (('able', 'acid', 'aged'), 879)
     """
-    return tuple(resources.files(__package__).joinpath("words.txt").read_text().split())
+    return tuple(resources.files("jaxmm.data.sign").joinpath("words.txt").read_text().split())
 
 
 def list_spelled_words(
@@ -72,21 +72,23 @@ def list_spelled_words(
         root: Folder with `metadata.jsonl`, an object for each letter with `key`, `sentence_gloss`, `signed_language`
             and `fps`, and `features540.npz`, whose arrays (time, 540) bear those keys.
         languages: Codes of the sign languages.
-        num_words: Words, taken from `common_words`; of one language those that its letters can spell.
+        num_words: Words, taken from `common_words`, at most all of them; of one language those that its letters can
+            spell.
         split: Which words are held out, from all languages alike.
         speed: How many times as fast as recorded a word is spelled.
         max_frames: Longest word; what would be longer is spelled faster.
 
     Raises:
-        DataError: If the list of letters cannot be read, or a language has none.
+        DataError: If the list of letters cannot be read, or a language can spell none of the words.
     """
     letters = _letters(root / LETTERS)
     unknown = [language for language in languages if language not in letters]
     if unknown:
-        raise DataError(f"{root / LETTERS}: no letter of {unknown[0]!r}; it has {', '.join(sorted(letters))}")
-    chosen = common_words()
+        raise DataError(f"{root / LETTERS}: no letter of {unknown[0]!r}; it has {', '.join(sorted(letters)) or 'none'}")
+    words = common_words()
+    num_words = min(num_words, len(words))
     # Spread over the alphabet, whatever their number.
-    chosen = [chosen[place * len(chosen) // num_words] for place in range(min(num_words, len(chosen)))]
+    chosen = [words[place * len(words) // num_words] for place in range(num_words)]
     splits = split.assign({word: {} for word in chosen})
     archive = functools.cache(lambda: open_archive(root / FEATURES))
 
@@ -103,12 +105,15 @@ def list_spelled_words(
 
         return Recording(key=key, read=read)
 
-    spelled = [
-        recording(language, word)
-        for language in languages
-        for word in chosen
-        if set(word.upper()) <= set(letters[language])
-    ]
+    spelled: list[Recording[SignClip]] = []
+    for language in languages:
+        possible = [word for word in chosen if set(word.upper()) <= set(letters[language])]
+        if not possible:
+            raise DataError(
+                f"{root / LETTERS}: the letters of {language!r} spell none of the {len(chosen)} words; "
+                "name another language, or more words with data.source.num_words"
+            )
+        spelled += [recording(language, word) for word in possible]
     return Inventory(recordings=tuple(spelled))
 
 
@@ -130,12 +135,17 @@ def _spell(
 
 
 def _frames(archive: Archive, letter: Letter) -> Float32[np.ndarray, "time 540"]:
-    frames, where = read_member(archive, letter.key), f"{archive.filename}[{letter.key}]"
+    where = f"{archive.filename}[{letter.key}]"
+    if not holds(archive, letter.key):
+        raise DataError(f"{where}: no such array, though {LETTERS} names it; add it or remove the line")
+    frames = read_member(archive, letter.key)
     if frames.ndim != 2 or frames.shape[1] != HOLISTIC.dim or frames.dtype.kind != "f" or not len(frames):
         raise DataError(f"{where}: is {frames.dtype} {frames.shape}; expected floats (time, {HOLISTIC.dim})")
+    with np.errstate(over="ignore"):  # what is too large for the smaller type is named below
+        frames = frames.astype(np.float32)
     if not np.isfinite(frames).all():
         raise DataError(f"{where}: holds a value that is not finite; repair or drop it")
-    return frames.astype(np.float32)
+    return frames
 
 
 def _letters(path: Path) -> Mapping[str, Mapping[str, Letter]]:

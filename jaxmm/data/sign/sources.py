@@ -127,7 +127,7 @@ class SpelledWords:
         max_frames: Longest word; what would be longer is spelled faster.
 
     Raises:
-        ConfigError: If a number is out of its range, or no language is named.
+        ConfigError: If a number is out of its range, or no language is named, or one twice.
 
     Example:
         >>> SpelledWords(languages=("ase",)).max_frames
@@ -146,6 +146,8 @@ class SpelledWords:
                 raise ConfigError(f"data.source.{name} is {getattr(self, name)}; give a value above zero")
         if not self.languages:
             raise ConfigError("data.source.languages is empty; name one sign language or more")
+        if len(set(self.languages)) != len(self.languages):
+            raise ConfigError(f"data.source.languages is {self.languages}; name each sign language once")
 
     def inventory(self, root: Path | None) -> Inventory[SignClip]:
         """Lists the words without reading their letters.

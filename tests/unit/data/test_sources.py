@@ -1,11 +1,9 @@
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from jaxmm.data import sources
-from jaxmm.data.cache import cache_dir
 from jaxmm.data.folder import write_motion_folder
 from jaxmm.data.sources import (
     AmcFolder,
@@ -33,17 +31,6 @@ def root(motions, tmp_path):
 
 def packed_folders(cache):
     return {entry.name for entry in (cache / "motions").iterdir()}
-
-
-def test_the_cache_is_where_the_environment_says(monkeypatch):
-    monkeypatch.setenv("JAXMM_CACHE", "/somewhere/else")
-    assert cache_dir() == Path("/somewhere/else")
-    monkeypatch.delenv("JAXMM_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
-    assert cache_dir() == Path("/caches/jaxmm")
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", "/home/someone")
-    assert cache_dir() == Path("/home/someone/.cache/jaxmm")
 
 
 def test_a_source_is_packed_once(root, own_cache, monkeypatch):
