@@ -1,6 +1,6 @@
 """Writing what a model signs: features, `.pose` files, and a plot of landmarks over time."""
 
-import tempfile
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,16 +22,25 @@ def write_signs(out: Path, clips: Sequence[SignClip]) -> None:
     Raises:
         DataError: If the folder holds something already, or a clip cannot be written.
         MissingExtraError: If the extra `sign` is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> out = Path(tempfile.mkdtemp()) / "signs"
+        >>> clip = SignClip(key="hello", frames=np.zeros((2, 540), np.float32), fps=25.0, gloss="HELLO")
+        >>> write_signs(out, [clip])
+        Traceback (most recent call last):
+        jaxmm.errors.DataError: ...hello.pose: no frame shows both shoulders, which units are measured by; drop the ...
+        >>> out.exists()
+        False
     """
     check_free(out)
-    out = out.resolve()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as building:
-        folder = Path(building) / out.name
-        write_sign_folder(clips, folder)
+    try:
+        write_sign_folder(clips, out)
         for clip in clips:
-            write_pose(folder / f"{clip.key}.pose", clip.frames, clip.fps)
-        folder.replace(out)
+            write_pose(out / f"{clip.key}.pose", clip.frames, clip.fps)
+    except BaseException:
+        shutil.rmtree(out.resolve(), ignore_errors=True)  # it held nothing before
+        raise
 
 
 def check_free(out: Path) -> None:
@@ -39,6 +48,9 @@ def check_free(out: Path) -> None:
 
     Raises:
         DataError: If it does, or is no folder.
+
+    Example:
+        >>> check_free(Path("no/such/folder"))
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out}: is not an empty folder; choose another to write clips into")
@@ -55,6 +67,12 @@ def write_trajectory(path: Path, clip: SignClip, landmarks: Sequence[str]) -> No
     Raises:
         ConfigError: If there is no such landmark, or none is named.
         MissingExtraError: If the extra `plots` is not installed.
+
+    Example:
+        >>> clip = SignClip(key="hello", frames=np.zeros((2, 540), np.float32), fps=25.0, gloss="HELLO")
+        >>> write_trajectory(Path("hello.png"), clip, ["tail/TIP"])
+        Traceback (most recent call last):
+        jaxmm.errors.ConfigError: there is no landmark 'tail/TIP'; write part/landmark with a part among body, ...
     """
     if not landmarks:
         raise ConfigError("no landmark is named; give one or more, such as right_hand/WRIST")
