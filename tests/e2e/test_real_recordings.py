@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaxmm.data.captioned import WORDS
 from jaxmm.data.check import check_source
 from jaxmm.data.files import source_of
-from jaxmm.data.motion_text import WORDS, MotionTextData
+from jaxmm.data.motion_text import MotionTextData
 from jaxmm.experiment import read_config
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -303,15 +303,14 @@ def test_d8_the_loss_is_symmetric_and_has_cross_modal_negatives_only(state):
 
 def test_d9_what_the_seed_calls_generation_is_called_retrieval(run, call, capsys):
     with pytest.raises(SystemExit) as stop:
-        call("generate", run, "--text", "a person moves")
+        call("generate", run, "--text", "a person moves", "--out", run / "generated")
     assert stop.value.code == 2
-    assert "generate" in capsys.readouterr().err
+    assert "DanceTextTask generates no signing" in capsys.readouterr().err
     found = json.loads(call("retrieve", run, "--text", "a person moves", "-k", "2", "--json"))
     assert len(found) == 2
-    modules = (jaxmm, model, retrieve, index_module, dance_text)
-    owners = (*modules, jaxmm.Model, jaxmm.Index, DanceTextTask)
+    owners = (retrieve, index_module, dance_text, jaxmm.Index, DanceTextTask)
     public = [name for owner in owners for name in dir(owner) if not name.startswith("_")]
-    assert "retrieve" in public
+    assert "retrieve" in dir(jaxmm.Model)
     assert not [name for name in public if re.search("generat", name, re.IGNORECASE)]
 
 

@@ -7,11 +7,9 @@ from hypothesis import strategies as st
 
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign.folder import list_sign_folder, read_sign_folder, write_sign_folder
-from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.errors import DataError
 
 FRAMES = np.random.default_rng(0).normal(size=(4, 540)).astype(np.float32)
-LEFT = HOLISTIC.part_features("left_hand")
 HEADER = "feature_path,sentence_text,sentence_gloss\n"
 
 
@@ -182,6 +180,3 @@ def test_recordings_are_not_written_over(tmp_path):
     write_sign_folder([clip()], tmp_path)
     with pytest.raises(DataError, match="holds recordings already; choose another folder"):
         write_sign_folder([clip()], tmp_path)
-
-
-# Statistics

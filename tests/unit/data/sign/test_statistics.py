@@ -1,12 +1,17 @@
 import numpy as np
 import pytest
 
+from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.data.sign.statistics import STD_FLOOR, Statistics
 from jaxmm.errors import DataError
 
 FRAMES = np.random.default_rng(0).normal(size=(4, 540)).astype(np.float32)
 LEFT = HOLISTIC.part_features("left_hand")
+
+
+def clip(key="a", frames=FRAMES):
+    return SignClip(key=key, frames=frames, fps=25.0, gloss="HELLO")
 
 
 def test_statistics_are_those_of_detected_landmarks():
