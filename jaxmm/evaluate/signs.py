@@ -152,7 +152,7 @@ def baselines(
     mean = Statistics.of(train).mean
     return {
         "mean_pose": [np.repeat(mean[None], clip.num_frames, axis=0) for clip in wanted],
-        "random_clip": [train[rng.integers(len(train))].frames for _ in wanted],
+        "random_clip": [train[int(rng.integers(len(train)))].frames for _ in wanted],
         "nearest_text": [_nearest(train, clip, text).frames for clip in wanted],
     }
 
