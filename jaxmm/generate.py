@@ -1,33 +1,59 @@
 """Writing what a model signs: features, `.pose` files, and a plot of landmarks over time."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from jaxmm.data.sign.clip import SignClip
-from jaxmm.data.sign.folder import METADATA, write_sign_folder
+from jaxmm.data.sign.folder import write_sign_folder
 from jaxmm.data.sign.pose_file import write_pose
-from jaxmm.errors import DataError, MissingExtraError
+from jaxmm.errors import ConfigError, DataError, MissingExtraError
 
 
 def write_signs(out: Path, clips: Sequence[SignClip]) -> None:
-    """Writes clips as `.npy` features with `metadata.csv`, and each as a `.pose` file.
+    """Writes clips as `.npy` features with `metadata.csv`, and each as a `.pose` file: all of them or none.
 
     Args:
-        out: Folder to write, which must not hold clips yet.
+        out: Folder to write, new or empty.
         clips: One or more clips with distinct keys, in original units.
 
     Raises:
-        DataError: If the folder holds clips already, or a clip cannot be written.
+        DataError: If the folder holds something already, or a clip cannot be written.
         MissingExtraError: If the extra `sign` is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> out = Path(tempfile.mkdtemp()) / "signs"
+        >>> clip = SignClip(key="hello", frames=np.zeros((2, 540), np.float32), fps=25.0, gloss="HELLO")
+        >>> write_signs(out, [clip])
+        Traceback (most recent call last):
+        jaxmm.errors.DataError: ...hello.pose: no frame shows both shoulders, which units are measured by; drop the ...
+        >>> out.exists()
+        False
     """
-    if (out / METADATA).exists():
-        raise DataError(f"{out}: holds clips already; choose another folder")
-    out.mkdir(parents=True, exist_ok=True)
-    for clip in clips:
-        write_pose(out / f"{clip.key}.pose", clip.frames, clip.fps)
-    write_sign_folder(clips, out)
+    check_free(out)
+    try:
+        write_sign_folder(clips, out)
+        for clip in clips:
+            write_pose(out / f"{clip.key}.pose", clip.frames, clip.fps)
+    except BaseException:
+        shutil.rmtree(out.resolve(), ignore_errors=True)  # it held nothing before
+        raise
+
+
+def check_free(out: Path) -> None:
+    """Refuses a folder to write that holds something.
+
+    Raises:
+        DataError: If it does, or is no folder.
+
+    Example:
+        >>> check_free(Path("no/such/folder"))
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"{out}: is not an empty folder; choose another to write clips into")
 
 
 def write_trajectory(path: Path, clip: SignClip, landmarks: Sequence[str]) -> None:
@@ -39,9 +65,17 @@ def write_trajectory(path: Path, clip: SignClip, landmarks: Sequence[str]) -> No
         landmarks: Names `part/landmark`.
 
     Raises:
-        ConfigError: If there is no such landmark.
+        ConfigError: If there is no such landmark, or none is named.
         MissingExtraError: If the extra `plots` is not installed.
+
+    Example:
+        >>> clip = SignClip(key="hello", frames=np.zeros((2, 540), np.float32), fps=25.0, gloss="HELLO")
+        >>> write_trajectory(Path("hello.png"), clip, ["tail/TIP"])
+        Traceback (most recent call last):
+        jaxmm.errors.ConfigError: there is no landmark 'tail/TIP'; write part/landmark with a part among body, ...
     """
+    if not landmarks:
+        raise ConfigError("no landmark is named; give one or more, such as right_hand/WRIST")
     places = [clip.layout.landmark(name) for name in landmarks]
     try:
         from matplotlib.figure import Figure
@@ -58,5 +92,5 @@ def write_trajectory(path: Path, clip: SignClip, landmarks: Sequence[str]) -> No
         axes.set_title(name)
         axes.set_ylabel("shoulder widths")
         axes.legend(loc="upper right")
-    axes.set_xlabel("seconds")
+        axes.set_xlabel("seconds")
     figure.savefig(path)

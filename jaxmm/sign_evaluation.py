@@ -19,7 +19,8 @@ def evaluate_signing(model: Model, *, split: str, root: str | None = None, seed:
 
     Returns:
         `<split>/<answer>/<metric>`, where the answers are `signing`, the model's, and the baselines `mean_pose`,
-        `random_clip` and `nearest_text`; and the diversity of generated and of real clips.
+        `random_clip` and `nearest_text`; and, where there are two clips or more, the diversity of generated and of
+        real ones.
 
     Raises:
         ConfigError: If the run is of another system, or there is no such split.
@@ -42,6 +43,7 @@ def evaluate_signing(model: Model, *, split: str, root: str | None = None, seed:
         for answer, own in answers.items()
         for name, value in score_signs(own, wanted, distance).items()
     }
-    for answer, own in (("signing", answers["signing"]), ("real", wanted)):
-        scores[f"{split}/{answer}/diversity"] = diversity(own[:_MOST_COMPARED], distance)
+    if len(wanted) > 1:  # diversity compares clips with each other
+        for answer, own in (("signing", answers["signing"]), ("real", wanted)):
+            scores[f"{split}/{answer}/diversity"] = diversity(own[:_MOST_COMPARED], distance)
     return scores

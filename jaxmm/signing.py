@@ -1,5 +1,6 @@
 """Making any number of clips from texts, with the compiled generator of a task."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax.sharding import Mesh
+from jaxtyping import Int32
 
 from jaxmm.data.captioned import Captioned
 from jaxmm.data.sign.clip import SignClip
@@ -63,8 +65,8 @@ class SignMaker:
             signer: Name of the signer, of all or one each; None takes the first.
 
         Raises:
-            ConfigError: If a number or a name is not among what the model knows.
-            DataError: If there is no text, or one is empty.
+            ConfigError: If a number or a name is not among what the model knows, or there is not one for each text.
+            DataError: If there is no text, or one is empty or not valid Unicode.
         """
         if isinstance(texts, str) or not texts or not all(text.strip() for text in texts):
             raise DataError("generate takes a list of one or more texts, none of them empty")
@@ -84,8 +86,14 @@ class SignMaker:
         return clips
 
     def signers_of(self, clips: Sequence[SignClip]) -> list[str] | None:
-        """Returns the signers of clips, to have the same texts signed by them; None where the model knows none."""
-        return [clip.signer for clip in clips] if self._generator.num_signers else None
+        """Returns the signers of clips, to have the same texts signed by them; None where the model knows none.
+
+        Raises:
+            ConfigError: If the model knows signers, and one of these is not among them.
+        """
+        if not self._generator.num_signers:
+            return None
+        return self._signers([clip.signer for clip in clips], len(clips))[0]
 
     def _batch(self, texts: Sequence[str], lengths: np.ndarray, signers: np.ndarray, start: int, seed: int) -> Batch:
         size, spare = self.data.batch_size, self.data.batch_size - len(texts)
@@ -104,23 +112,34 @@ class SignMaker:
     def _clip(self, made: Any, row: int, text: str, signer: str, place: int) -> SignClip:
         length = int(made["frame_mask"][row].sum())
         frames = self.statistics.restore(made["frames"][row, :length], made["landmark_mask"][row, :length])
-        texts = {self.data.text: text}
-        return SignClip(key=f"generated_{place:04d}", frames=frames, fps=self.data.fps, signer=signer, **texts)
+        clip = SignClip(key=f"generated_{place:04d}", frames=frames, fps=self.data.fps, gloss=text, signer=signer)
+        return clip if self.data.text == "gloss" else dataclasses.replace(clip, gloss=None, sentence=text)
 
-    def _lengths(self, num_frames: int | Sequence[int] | None, count: int) -> np.ndarray:
-        wanted = [num_frames or 0] * count if num_frames is None or isinstance(num_frames, int) else list(num_frames)
-        most = self._generator.max_frames
-        if num_frames is not None and not all(1 <= length <= most for length in wanted):
+    def _lengths(self, num_frames: int | Sequence[int] | None, count: int) -> Int32[np.ndarray, "texts"]:
+        """Returns the length asked of each clip, 0 where the model is to choose."""
+        if num_frames is None:
+            return np.zeros(count, np.int32)
+        lengths, most = _of_each("num_frames", num_frames, count), self._generator.max_frames
+        if not all(1 <= length <= most for length in lengths):
             raise ConfigError(f"num_frames is {num_frames}; give 1 to {most}, the longest clip that the model makes")
-        return np.array(wanted, np.int32)
+        return np.array(lengths, np.int32)
 
-    def _signers(self, signer: str | Sequence[str] | None, count: int) -> tuple[list[str], np.ndarray]:
-        names = [signer or self.signers[0]] * count if signer is None or isinstance(signer, str) else list(signer)
+    def _signers(self, signer: str | Sequence[str] | None, count: int) -> tuple[list[str], Int32[np.ndarray, "texts"]]:
+        """Returns name and number of the signer of each clip."""
         if not self._generator.num_signers:
             if signer is not None:
                 raise ConfigError("the run does not tell signers apart (task.generator.num_signers is 0); name none")
             return [""] * count, np.zeros(count, np.int32)
+        names = _of_each("signer", self.signers[0] if signer is None else signer, count)
         unknown = [name for name in names if name not in self.signers]
         if unknown:
             raise ConfigError(f"signer {unknown[0]!r} was not seen in training; choose among {', '.join(self.signers)}")
         return names, np.array([self.signers.index(name) for name in names], np.int32)
+
+
+def _of_each(name: str, given: Any, count: int) -> list[Any]:
+    """Returns a setting of each text, where one is given for all or one for each."""
+    each = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given] * count
+    if len(each) != count:
+        raise ConfigError(f"{name} has {len(each)} values for {count} texts; give one for all, or one for each")
+    return each

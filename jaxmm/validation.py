@@ -42,16 +42,15 @@ def validation(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> 
                 f"loop.best_metric is {loop.best_metric!r}, but the data have no val split; set it to None"
             )
         return None
-    of_system = _signing if isinstance(experiment.task, Generates) else _retrieval
-    names, score = of_system(experiment, data, mesh)
-    if loop.best_metric is not None and loop.best_metric not in names:
-        raise ConfigError(f"loop.best_metric is {loop.best_metric!r}; choose among {', '.join(names)}")
-    return score
+    return (_signing if isinstance(experiment.task, Generates) else _retrieval)(experiment, data, mesh)
 
 
-def _retrieval(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> tuple[list[str], Score]:
+def _retrieval(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> Score:
     pair = np.eye(2, dtype=np.float32)
     names = [f"val/{name}" for name in evaluate_retrieval(pair, pair, pair > 0)]
+    best_metric = experiment.loop.best_metric
+    if best_metric is not None and best_metric not in names:
+        raise ConfigError(f"loop.best_metric is {best_metric!r}; choose among {', '.join(names)}")
     embedder = Embedder(experiment.task, experiment.data, data.tokenizer, mesh=mesh)
     motions = cast(MotionTextData, data)  # an embedder takes no other data
 
@@ -59,10 +58,15 @@ def _retrieval(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> 
         gallery, motion, text = embedder.split(state.params, state.collections, motions, "val")
         return {f"val/{name}": value for name, value in evaluate_retrieval(motion, text, gallery.relevant).items()}
 
-    return names, score
+    return score
 
 
-def _signing(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> tuple[list[str], Score]:
+def _signing(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> Score:
+    if experiment.loop.best_metric is not None:
+        raise ConfigError(
+            f"loop.best_metric is {experiment.loop.best_metric!r}, but the scores of signing are errors, and the best "
+            "checkpoint is that of the largest score; set it to None"
+        )
     signing = cast(SignTextData, data)  # the task takes no other data
     maker = SignMaker(experiment.task, signing.settings, signing.assets, mesh=mesh)
     real, distance = signing.clips("val")[:_MOST_SIGNED], SignDistance()
@@ -74,4 +78,4 @@ def _signing(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> tu
         found = score_signs([clip.frames for clip in made], [clip.frames for clip in real], distance)
         return {f"val/signing/{name}": value for name, value in found.items()}
 
-    return [], score
+    return score

@@ -66,6 +66,7 @@ class Evaluate:
     def __call__(self) -> None:
         """Evaluates and prints the scores."""
         from jaxmm import run
+        from jaxmm.evaluate.signs import SignDistance
 
         scores = run.evaluate(
             self.run,
@@ -77,7 +78,9 @@ class Evaluate:
             sentences=self.sentences,
             checkpoint=self.checkpoint,
         )
-        console.show(scores, title=f"{self.run}, protocol {self.protocol}", as_json=self.json)
+        how = {"protocol": self.protocol} if f"protocol/{self.protocol}" in scores else SignDistance().settings()
+        told = "; ".join(f"{name} {value}" for name, value in how.items())
+        console.show(scores, title=f"{self.run}, {told}", as_json=self.json)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,6 +97,7 @@ class Inspect:
     def __call__(self, experiment: "Experiment | None" = None) -> None:
         """Prints the table of modules."""
         from jaxmm import inspect
+        from jaxmm.data.motion_text import MotionText
         from jaxmm.experiment import read_config
 
         num_joints = self.num_joints
@@ -103,7 +107,8 @@ class Inspect:
             if self.num_joints is not None:
                 raise ConfigError(f"{self.target} is a run, which knows its skeleton; leave --num_joints out")
             model = load(self.target)
-            experiment, num_joints = model.experiment, model.skeleton.num_joints
+            experiment = model.experiment
+            num_joints = model.skeleton.num_joints if isinstance(experiment.data, MotionText) else None
         experiment = experiment or read_config(self.target)
         totals = inspect.totals(experiment, num_joints=num_joints)
         if not self.json:

@@ -32,12 +32,16 @@ class Generate:
     def __call__(self) -> None:
         """Generates, writes, and prints the lengths."""
         from jaxmm.data.lines import read_lines
-        from jaxmm.generate import write_signs, write_trajectory
+        from jaxmm.data.sign.layout import HOLISTIC
+        from jaxmm.generate import check_free, write_signs, write_trajectory
         from jaxmm.model import load
 
         texts = [*self.text, *(line for line in (read_lines(self.texts) if self.texts else []) if line.strip())]
         if not texts:
             raise ConfigError("nothing to sign; give --text TEXT, or --texts FILE with one a line")
+        for landmark in self.trajectory:
+            HOLISTIC.landmark(landmark)  # a slip is told before anything is generated
+        check_free(self.out)
         model = load(self.run, checkpoint=self.checkpoint)
         clips = model.generate(texts, seed=self.seed, num_frames=self.num_frames, signer=self.signer)
         write_signs(self.out, clips)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Int32
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Encoding, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from jaxmm.errors import DataError
+from jaxmm.errors import DataError, brief
 
 TOKENIZER_FILE = "tokenizer.json"
 """Name of the file in which a tokenizer is kept."""
@@ -87,7 +87,7 @@ class CaptionTokenizer:
 
     def num_tokens(self, texts: Sequence[str]) -> int:
         """Returns the length that holds all of `texts`, rounded up and at most `max_tokens`."""
-        longest = max(len(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts)))
+        longest = max(len(encoding.ids) for encoding in self._encodings(texts))
         return min(self.max_tokens, -(-longest // _LENGTH_STEP) * _LENGTH_STEP)
 
     def __call__(
@@ -98,10 +98,20 @@ class CaptionTokenizer:
         Args:
             texts: One or more texts.
             num_tokens: Length to pad or cut to; by default that of `num_tokens(texts)`.
+
+        Raises:
+            DataError: If a text is not valid Unicode.
         """
         width = self.num_tokens(texts) if num_tokens is None else num_tokens
         token_ids, token_mask = np.zeros((len(texts), width), np.int32), np.zeros((len(texts), width), bool)
-        for row, encoding in enumerate(self._tokenizer.encode_batch(list(texts))):
+        for row, encoding in enumerate(self._encodings(texts)):
             ids = encoding.ids[:width]
             token_ids[row, : len(ids)], token_mask[row, : len(ids)] = ids, True
         return token_ids, token_mask
+
+    def _encodings(self, texts: Sequence[str]) -> list[Encoding]:
+        try:
+            return self._tokenizer.encode_batch(list(texts))
+        except TypeError as error:  # the library only says that a text of lone surrogates is of another type
+            odd = [text for text in texts if text.encode(errors="replace").decode() != text]
+            raise DataError(f"the text {brief(odd[0])} is not valid Unicode; correct it") from error

@@ -152,7 +152,7 @@ def baselines(
     mean = Statistics.of(train).mean
     return {
         "mean_pose": [np.repeat(mean[None], clip.num_frames, axis=0) for clip in wanted],
-        "random_clip": [train[rng.integers(len(train))].frames for _ in wanted],
+        "random_clip": [train[int(rng.integers(len(train)))].frames for _ in wanted],
         "nearest_text": [_nearest(train, clip, text).frames for clip in wanted],
     }
 
@@ -198,12 +198,13 @@ def _least_mean(costs: Float[np.ndarray, "time real_time"]) -> float:
     """Returns the mean cost on the path of least total cost from the first pair to the last."""
     height, width = costs.shape
     totals = np.full((height + 1, width + 1), np.inf)
-    steps = np.zeros((height + 1, width + 1), np.int64)
+    lengths = np.zeros((height + 1, width + 1), np.int64)
     totals[0, 0] = 0
-    for row in range(1, height + 1):
-        for column in range(1, width + 1):
-            before = ((row - 1, column - 1), (row - 1, column), (row, column - 1))
-            best = min(before, key=totals.__getitem__)
-            totals[row, column] = totals[best] + costs[row - 1, column - 1]
-            steps[row, column] = steps[best] + 1
-    return float(totals[height, width] / steps[height, width])
+    for diagonal in range(2, height + width + 1):  # pairs of which none is before another
+        rows = np.arange(max(1, diagonal - width), min(height, diagonal - 1) + 1)
+        columns = diagonal - rows
+        before = np.stack([rows - 1, rows - 1, rows]), np.stack([columns - 1, columns, columns - 1])
+        best = totals[before].argmin(axis=0), np.arange(len(rows))
+        totals[rows, columns] = totals[before][best] + costs[rows - 1, columns - 1]
+        lengths[rows, columns] = lengths[before][best] + 1
+    return float(totals[height, width] / lengths[height, width])

@@ -11,13 +11,19 @@ import pytest
 from jaxmm.data.folder import write_motion_folder
 from jaxmm.data.motion import Motion, Skeleton
 from jaxmm.data.motion_text import MotionText
+from jaxmm.data.sign.sources import ProceduralSigns
+from jaxmm.data.sign_text import SignText
 from jaxmm.data.sources import MotionFolder
 from jaxmm.encoders.heads import ProjectionHead
 from jaxmm.encoders.pose import PoseConvGru
 from jaxmm.encoders.text import TransformerText
+from jaxmm.generators.critics import SignCritic
+from jaxmm.generators.lengths import LengthBins
+from jaxmm.generators.sign import SignGenerator
 from jaxmm.optim import AdamW
 from jaxmm.tasks.base import Task
 from jaxmm.tasks.dance_text import DanceTextTask
+from jaxmm.tasks.text2sign import Text2SignTask
 from jaxmm.weights import Freeze
 
 FPS, NUM_FRAMES, BATCH_SIZE = 10.0, 8, 4
@@ -177,3 +183,36 @@ def batch() -> dict[str, jax.Array]:
         "example_mask": np.ones(BATCH_SIZE, bool),
     }
     return {name: jnp.asarray(array) for name, array in arrays.items()}
+
+
+@pytest.fixture(scope="session")
+def sign_settings(cache) -> SignText:
+    """Data settings over a few short procedural clips of two signers, three of them each to validate and test."""
+    del cache
+    source = ProceduralSigns(num_glosses=8, takes=1, num_sentences=12, num_held_out=3, num_signers=2)
+    return SignText(source=source, fps=5.0, max_frames=16, max_tokens=16, batch_size=BATCH_SIZE, num_threads=1)
+
+
+@pytest.fixture(scope="session")
+def sign_task(sign_settings) -> Text2SignTask:
+    """Generator and critic, as small as they go, of which every part of the person is always in sight."""
+    return Text2SignTask(
+        text=TransformerText(vocab_size=64, dim=8, num_layers=1, num_heads=2, feedforward_dim=8, max_positions=16),
+        freeze=Freeze("nothing"),
+        generator=SignGenerator(
+            hidden_dim=8,
+            num_layers=1,
+            num_heads=2,
+            num_parts=0,
+            num_signers=2,
+            max_frames=sign_settings.max_frames,
+            lengths=LengthBins(shortest=4, longest=20, step=1),
+        ),
+        critic=SignCritic(base_dim=4),
+    )
+
+
+@pytest.fixture(scope="session")
+def sign_data(sign_settings, tmp_path_factory):
+    """The opened data; its `assets` lie where those of a run do."""
+    return sign_settings.open(tmp_path_factory.mktemp("signing") / "assets")

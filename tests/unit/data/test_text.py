@@ -117,6 +117,12 @@ def test_ids_are_the_same_in_every_process(tokenizer):
     assert found == {str(tokenizer(list(CAPTIONS))[0].tolist())}
 
 
+def test_a_text_that_is_not_unicode_is_refused_by_name(tokenizer):
+    for ask in (tokenizer, tokenizer.num_tokens):
+        with pytest.raises(DataError, match=r"the text 'walks \\udcff' is not valid Unicode"):
+            ask(["a person", "walks \udcff"])
+
+
 def test_a_folder_without_a_tokenizer_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"has no tokenizer.json; write one with .*save_pretrained\(folder\)"):
         CaptionTokenizer.read(tmp_path, max_tokens=4)

@@ -1,0 +1,211 @@
+"""Commands on a text-to-sign run that has learnt nothing: what they answer, and what a user gets wrong."""
+
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from jaxmm import (
+    DanceTextTask,
+    Experiment,
+    Freeze,
+    HashSplit,
+    Motion,
+    MotionFolder,
+    MotionText,
+    PoseConvGru,
+    ProceduralSigns,
+    SignCritic,
+    SignGenerator,
+    SignText,
+    Skeleton,
+    Text2SignTask,
+    TransformerText,
+)
+from jaxmm.checkpoint import Checkpoints
+from jaxmm.cli import main
+from jaxmm.data.folder import write_motion_folder
+from jaxmm.data.sign.folder import read_sign_folder
+from jaxmm.experiment import write_experiment
+from jaxmm.generators.lengths import LengthBins
+from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE
+from jaxmm.optim import Horizon
+from jaxmm.train.step import make_mesh, place_whole
+
+TEXT = TransformerText(vocab_size=64, dim=8, num_layers=1, num_heads=2, feedforward_dim=8, max_positions=16)
+
+
+@pytest.fixture(autouse=True)
+def in_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).resolve().parents[2])
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def write_run(run, experiment):
+    """Writes a run as it is before the first step."""
+    data = experiment.data.open(run / ASSETS_FOLDER)
+    batch = place_whole(data.sample_batch(), make_mesh())
+    state = jax.jit(experiment.task.init, static_argnums=2)(
+        jax.random.key(0), batch, Horizon(epochs=1, steps_per_epoch=1)
+    )
+    with Checkpoints(run) as checkpoints:
+        checkpoints.save(state, data.train_batches(seed=0), {})
+    write_experiment(experiment, run / CONFIG_FILE)
+    return run
+
+
+@pytest.fixture(scope="module")
+def signing_run(tmp_path_factory) -> Path:
+    """A run that signs, of one signer, whose every part is always in sight."""
+    generator = SignGenerator(
+        hidden_dim=8, num_layers=1, num_heads=2, num_parts=0, max_frames=16, lengths=LengthBins(shortest=4, longest=16)
+    )
+    task = Text2SignTask(text=TEXT, freeze=Freeze("nothing"), generator=generator, critic=SignCritic(base_dim=4))
+    source = ProceduralSigns(num_glosses=8, takes=1, num_sentences=12, num_held_out=3, num_signers=1)
+    data = SignText(source=source, fps=5.0, max_frames=16, max_tokens=16, batch_size=4, num_threads=1)
+    return write_run(tmp_path_factory.mktemp("signing") / "run", Experiment(task=task, data=data))
+
+
+@pytest.fixture(scope="module")
+def retrieval_run(tmp_path_factory) -> Path:
+    """A run that embeds motions of one joint and their texts."""
+    folder = tmp_path_factory.mktemp("retrieval")
+    still = Motion(
+        key="still",
+        positions=np.zeros((4, 1, 3), np.float32),
+        fps=20.0,
+        skeleton=Skeleton(joint_names=("Hips",), parents=(-1,)),
+        captions=("a person stands",),
+    )
+    write_motion_folder([still], folder / "data")
+    task = DanceTextTask(motion=PoseConvGru(num_layers=1, hidden_dim=8), text=TEXT, freeze=Freeze("nothing"))
+    data = MotionText(
+        source=MotionFolder(), root=str(folder / "data"), split=HashSplit(), num_frames=4, batch_size=1, num_threads=1
+    )
+    return write_run(folder / "run", Experiment(task=task, data=data))
+
+
+def refusal(capsys, *words):
+    """The one line with which a command refuses; before it stand at most notes of one line."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(word) for word in words])
+    captured = capsys.readouterr()
+    assert stopped.value.code == 2, captured.err
+    assert captured.out == ""
+    lines = captured.err.splitlines()
+    assert all(line.startswith("jaxmm: ") for line in lines), captured.err
+    return lines[-1]
+
+
+def answer(capsys, *words):
+    main([*map(str, words), "--json"])
+    return json.loads(capsys.readouterr().out)
+
+
+# What works
+
+
+def test_texts_of_flags_and_of_a_file_are_signed_into_a_folder(signing_run, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    texts, out = tmp_path / "texts.txt", tmp_path / "signs"
+    texts.write_text("FRIEND BOAT SEE\n\n  \nHOUSE\n")
+    words = ("--text", "SEE", "--texts", texts, "--num_frames", "6", "--trajectory", "right_hand/WRIST")
+    printed = answer(capsys, "generate", signing_run, "--out", out, *words)
+    assert printed == {f"generated_000{place}/frames": 6 for place in range(3)}
+    assert [clip.gloss for clip in read_sign_folder(out)] == ["SEE", "FRIEND BOAT SEE", "HOUSE"]
+    endings = sorted(path.suffix for path in out.glob("generated_0001.*"))
+    assert endings == [".npy", ".png", ".pose"]
+
+
+def test_the_same_seed_signs_the_same_numbers(signing_run, tmp_path, capsys):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        answer(capsys, "generate", signing_run, "--out", tmp_path / name, "--text", "SEE", "--seed", seed)
+    first, again, other = (np.load(tmp_path / name / "generated_0000.npy") for name in "abc")
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 1e-3
+
+
+def test_a_signing_run_is_evaluated_inspected_and_verified(signing_run, capsys):
+    scores = answer(capsys, "evaluate", signing_run)
+    assert scores["test/signing/ndtw_mje"] > 0
+    assert scores["test/real/diversity"] > 0
+    assert answer(capsys, "inspect", signing_run)["parameters/generator"] > 0
+    assert answer(capsys, "verify", signing_run)["ok"]
+    main(["evaluate", str(signing_run)])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "parts body, left_hand, right_hand; unit shoulder widths; missed_landmark 1.0" in printed
+    assert "protocol" not in printed
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--out", "{}"), "nothing to sign; give --text TEXT, or --texts FILE"),
+        (("--out", "{}", "--text", " "), "none of them empty"),
+        (("--out", "{}", "--texts", "no/such/file.txt"), "no/such/file.txt: cannot be read"),
+        (("--out", "{}", "--texts", "tests"), "is not a regular file"),
+        (("--out", "{}", "--text", "SEE", "--seed", "-1"), "seed is -1"),
+        (("--out", "{}", "--text", "SEE", "--num_frames", "0"), "num_frames is 0; give 1 to 16"),
+        (("--out", "{}", "--text", "SEE", "--num_frames", "17"), "num_frames is 17; give 1 to 16"),
+        (("--out", "{}", "--text", "SEE", "--signer", "eva"), "num_signers is 0); name none"),
+        (("--out", "{}", "--text", "SEE \udcff"), "not valid Unicode"),
+        (("--out", "{}", "--text", "NaN"), "which a table cannot hold"),
+        (("--out", "{}", "--text", "SEE", "--trajectory", "tail/TIP"), "a part among body, left_hand"),
+        (("--out", "{}", "--text", "SEE", "--checkpoint", "77"), "77"),
+    ],
+)
+def test_what_cannot_be_signed_is_told_and_nothing_is_written(words, message, signing_run, tmp_path, capsys):
+    given = [word.replace("{}", str(tmp_path / "signs")) for word in words]
+    assert message in refusal(capsys, "generate", signing_run, *given)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("held", ["folder", "file"])
+def test_what_is_there_is_not_written_over(held, signing_run, tmp_path, capsys):
+    out = tmp_path / "signs"
+    kept = out if held == "file" else out / "thesis.txt"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text("years of work")
+    words = ("generate", signing_run, "--text", "SEE", "--out", out)
+    assert "is not an empty folder; choose another" in refusal(capsys, *words)
+    assert kept.read_text() == "years of work"
+
+
+def test_a_retrieval_run_does_not_sign(retrieval_run, tmp_path, capsys):
+    words = ("generate", retrieval_run, "--text", "SEE", "--out", tmp_path / "signs")
+    assert "DanceTextTask generates no signing; choose a run of a text-to-sign system" in refusal(capsys, *words)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("index", "--out", "{}/index.safetensors"),
+        ("retrieve", "--text", "SEE"),
+        ("retrieve", "--motion", "{}/absent.npy"),
+        ("retrieve", "--html", "{}/page.html"),
+        ("embed", "--out", "{}/embeddings"),
+    ],
+)
+def test_a_signing_run_does_not_retrieve(words, signing_run, tmp_path, capsys):
+    command, *flags = (word.replace("{}", str(tmp_path)) for word in words)
+    told = refusal(capsys, command, signing_run, *flags)
+    assert "Text2SignTask embeds no motion and text; choose a run of a retrieval system" in told
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("flags", [("--ndcg",), ("--bootstrap", "10"), ("--protocol", "dissimilar")])
+def test_measures_of_retrieval_are_refused_for_a_signing_run(flags, signing_run, capsys):
+    assert "are of retrieval; this run generates signing" in refusal(capsys, "evaluate", signing_run, *flags)
+
+
+def test_the_best_checkpoint_of_signing_is_no_choice(tmp_path, capsys):
+    words = ("--loop.evaluate_every", "20", "--loop.best_metric", "val/signing/ndtw_mje", "--workdir", tmp_path / "run")
+    told = refusal(capsys, "train", "configs/text2sign/tiny.py", *words)
+    assert "the scores of signing are errors" in told
+    assert "set it to None" in told

@@ -1,0 +1,95 @@
+"""What a state is scored by while it is trained."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxmm import Experiment, HashSplit, Loop
+from jaxmm.errors import ConfigError
+from jaxmm.evaluate.signs import SignDistance, score_signs
+from jaxmm.optim import Horizon
+from jaxmm.signing import SignMaker
+from jaxmm.train.step import make_mesh
+from jaxmm.validation import validation
+
+ONLY_TRAIN = HashSplit(num_buckets=2, test=(), val=())
+
+
+def initial(task, data):
+    """The state before the first step."""
+    batch = jax.tree.map(jnp.asarray, data.sample_batch())
+    return jax.jit(task.init, static_argnums=2)(jax.random.key(0), batch, Horizon(epochs=1, steps_per_epoch=1))
+
+
+def validated(task, data, **loop):
+    settings = Loop(**{"evaluate_every": 1, **loop})
+    return validation(Experiment(task=task, data=data.settings, loop=settings), data, make_mesh())
+
+
+@pytest.fixture(scope="module")
+def sign_state(sign_task, sign_data):
+    return initial(sign_task, sign_data)
+
+
+def test_retrieval_is_scored_in_both_directions(task, data):
+    scores = validated(task, data)(initial(task, data))
+    assert {name.rpartition("/")[0] for name in scores} == {"val/text_to_motion", "val/motion_to_text"}
+    assert scores["val/text_to_motion/gallery"] == 3
+    assert all(np.isfinite(list(scores.values())))
+
+
+def test_every_score_of_retrieval_can_choose_the_best_and_no_other_name(task, data):
+    score = validated(task, data, best_metric="val/text_to_motion/recall@1")
+    for name in score(initial(task, data)):
+        assert validated(task, data, best_metric=name) is not None
+    with pytest.raises(ConfigError, match="'val/recal'; choose among val/text_to_motion/"):
+        validated(task, data, best_metric="val/recal")
+
+
+def test_signing_is_scored_by_its_errors_against_the_real_clips(sign_task, sign_data, sign_state):
+    scores = validated(sign_task, sign_data)(sign_state)
+    real = sign_data.clips("val")
+    made = SignMaker(sign_task, sign_data.settings, sign_data.assets)(
+        sign_state.params,
+        sign_state.collections,
+        [clip.gloss for clip in real],
+        signer=[clip.signer for clip in real],
+    )
+    expected = score_signs([clip.frames for clip in made], [clip.frames for clip in real], SignDistance())
+    assert scores == {f"val/signing/{name}": pytest.approx(value, rel=1e-5) for name, value in expected.items()}
+    assert set(expected) == {"ndtw_mje", "ape", "length_error"}
+
+
+@pytest.mark.parametrize("metric", ["val/signing/ndtw_mje", "val/x"])
+def test_the_best_signing_is_not_chosen_by_an_error_of_which_the_largest_is_not_best(metric, sign_task, sign_data):
+    with pytest.raises(ConfigError, match=f"best_metric is '{metric}', but the scores of signing are errors.*to None"):
+        validated(sign_task, sign_data, best_metric=metric)
+
+
+def test_a_signer_who_is_only_in_the_val_split_is_told_before_training(sign_task, sign_data, monkeypatch):
+    clips = [dataclasses.replace(clip, signer="eva") for clip in sign_data.clips("val")]
+    monkeypatch.setattr(type(sign_data), "clips", lambda self, split: clips)
+    with pytest.raises(ConfigError, match="'eva' was not seen in training"):
+        validated(sign_task, sign_data)
+
+
+def test_at_most_64_clips_are_signed_at_a_validation(sign_task, sign_data, sign_state, monkeypatch):
+    clip, calls = sign_data.clips("val")[0], []
+    monkeypatch.setattr(type(sign_data), "clips", lambda self, split: [clip] * 100)
+    monkeypatch.setattr(SignMaker, "__call__", lambda self, *given, **_: calls.append(given[2]) or [clip] * 64)
+    scores = validated(sign_task, sign_data)(sign_state)
+    assert len(calls[0]) == 64
+    assert set(scores.values()) == {0.0}
+
+
+@pytest.mark.parametrize("names", [("task", "data"), ("sign_task", "sign_data")])
+def test_without_a_val_split_or_evaluations_there_is_no_score(names, request, tmp_path):
+    task, data = map(request.getfixturevalue, names)
+    assert validated(task, data, evaluate_every=0) is None
+    only_train = dataclasses.replace(data.settings, split=ONLY_TRAIN).open(tmp_path / "assets")
+    assert validated(task, only_train) is None
+    with pytest.raises(ConfigError, match="the data have no val split; set it to None"):
+        validated(task, only_train, best_metric="val/text_to_motion/recall@1")
