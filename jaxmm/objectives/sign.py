@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int64
+from jaxtyping import Array, Bool, Float, Int32
 
 from jaxmm.errors import ConfigError
 from jaxmm.objectives.geometry import bone_ends, bone_length_spread, bone_length_variance
@@ -100,7 +100,7 @@ class SignObjective:
             adversarial=self.adversarial * share(self.adversarial_from),
         )
 
-    def bone_indices(self, landmarks: tuple[str, ...]) -> Int64[np.ndarray, "bones 2 2"]:
+    def bone_indices(self, landmarks: tuple[str, ...]) -> Int32[np.ndarray, "bones 2 2"]:
         """Returns, for each end of each bone, the two landmarks in whose middle it lies.
 
         Args:
@@ -125,7 +125,7 @@ class SignObjective:
                 )
             return [place[names[0]], place[names[-1]]]
 
-        return np.array([[middle(start), middle(end)] for start, end in self.bones], np.int64)
+        return np.array([[middle(start), middle(end)] for start, end in self.bones], np.int32)
 
     def motion_loss(
         self,
@@ -151,7 +151,7 @@ class SignObjective:
         self,
         positions: Float[Array, "batch time landmarks 3"],
         landmark_mask: Bool[Array, "batch time landmarks"],
-        bones: Int64[np.ndarray, "bones 2 2"],
+        bones: Int32[np.ndarray, "bones 2 2"],
     ) -> Float[Array, ""]:
         """Returns the variance of bones' lengths.
 

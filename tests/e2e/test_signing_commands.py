@@ -201,7 +201,7 @@ def test_a_signing_run_does_not_retrieve(words, signing_run, tmp_path, capsys):
 
 @pytest.mark.parametrize("flags", [("--ndcg",), ("--bootstrap", "10"), ("--protocol", "dissimilar")])
 def test_measures_of_retrieval_are_refused_for_a_signing_run(flags, signing_run, capsys):
-    assert "are of retrieval; this run generates signing" in refusal(capsys, "evaluate", signing_run, *flags)
+    assert "are of retrieval, but this run generates signing" in refusal(capsys, "evaluate", signing_run, *flags)
 
 
 def test_the_best_checkpoint_of_signing_is_no_choice(tmp_path, capsys):

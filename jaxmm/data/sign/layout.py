@@ -5,7 +5,7 @@ import functools
 import itertools
 
 import numpy as np
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int32
 
 from jaxmm.errors import ConfigError
 
@@ -101,21 +101,21 @@ class SignLayout:
         )
 
     @functools.cached_property
-    def position_features(self) -> Int64[np.ndarray, "landmarks 3"]:
+    def position_features(self) -> Int32[np.ndarray, "landmarks 3"]:
         """Places of each landmark's x, y and z in a frame: `frames[..., position_features]` are positions."""
         starts = [start for part in self._starts for start in part]
-        return np.add.outer(np.array(starts, np.int64), np.arange(3))
+        return np.add.outer(np.array(starts, np.int32), np.arange(3, dtype=np.int32))
 
     @functools.cached_property
-    def landmark_of_feature(self) -> Int64[np.ndarray, "dim"]:
+    def landmark_of_feature(self) -> Int32[np.ndarray, "dim"]:
         """Index of the landmark that each number of a frame belongs to."""
         widths = [len(part.coords) for part in self.parts for _ in part.landmarks]
-        return np.repeat(np.arange(len(widths)), widths)
+        return np.repeat(np.arange(len(widths), dtype=np.int32), widths)
 
     @functools.cached_property
-    def part_of_landmark(self) -> Int64[np.ndarray, "landmarks"]:
+    def part_of_landmark(self) -> Int32[np.ndarray, "landmarks"]:
         """Index of the part that each landmark belongs to."""
-        return np.repeat(np.arange(len(self.parts)), [len(part.landmarks) for part in self.parts])
+        return np.repeat(np.arange(len(self.parts), dtype=np.int32), [len(part.landmarks) for part in self.parts])
 
     @property
     def _starts(self) -> list[list[int]]:
