@@ -66,7 +66,7 @@ class CaptionRow:
         value = self.fields.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
             raise DataError(
-                f"{self.where}: {self.name!r} has {name} {brief(value)}; give {meaning} "
+                f"{self.where}: {brief(self.name)} has {name} {brief(value)}; give {meaning} "
                 f"as a number from {least:g} to {most:g}"
             )
         return float(value)
@@ -119,7 +119,7 @@ def list_captions(path: Path, *, name_field: NameField) -> tuple[list[CaptionRow
                 row = _row(f"{path}:{number}", line, name_field)
                 if row.name in rows:
                     raise DataError(
-                        f"{row.where}: {row.name!r} was described on line {rows[row.name].where.rpartition(':')[2]}; "
+                        f"{row.where}: {brief(row.name)} was described on line {rows[row.name].where.rpartition(':')[2]}; "
                         'merge the two rows into one with "texts"'
                     )
                 rows[row.name] = row

@@ -16,6 +16,7 @@ from jaxmm.errors import DataError, brief
 from jaxmm.files import read_json
 
 _ARRAYS = ("joints", "root")
+_LONGEST_QUOTE = 200  # characters
 
 
 def read_motion_folder(root: Path) -> Iterator[Motion]:
@@ -136,15 +137,22 @@ def _arrays_of(root: Path, archive: Archive | None, row: CaptionRow) -> tuple[di
         names = [name for name in _ARRAYS if holds(archive, f"{key}/{name}")]
         if "joints" not in names:
             raise DataError(
-                f"{archive.filename}: no array {key}/joints, which {row.where} names; add it or drop the row"
+                f"{archive.filename}: no array {_short(key)}/joints, which {row.where} names; add it or drop the row"
             )
         return {name: read_member(archive, f"{key}/{name}") for name in names}, f"{archive.filename}[{key}]"
     if Path(key).is_absolute() or ".." in Path(key).parts:
-        raise DataError(f"{row.where}: the key {key!r} leaves the folder; keys are paths below it")
+        raise DataError(f"{row.where}: the key {brief(key)} leaves the folder; keys are paths below it")
     for path in (root / f"{key}.npy", root / f"{key}.npz"):
         if os.path.isfile(path):  # unlike Path.is_file, it takes a name of any length
             return _single(path), str(path)
-    raise DataError(f"{row.where}: {root} has neither {key}.npy nor {key}.npz; add the motion or drop its caption")
+    raise DataError(
+        f"{row.where}: {root} has neither {_short(key)}.npy nor {_short(key)}.npz; add the motion or drop its caption"
+    )
+
+
+def _short(key: str) -> str:
+    """Returns a key as messages quote it; a damaged file may have one as long as itself."""
+    return key if len(key) <= _LONGEST_QUOTE else f"{key[:_LONGEST_QUOTE]}..."
 
 
 def _single(path: Path) -> dict[str, np.ndarray]:

@@ -383,3 +383,9 @@ def test_nothing_to_write_and_mixed_skeletons_are_refused(motions, tmp_path):
     with pytest.raises(DataError, match="walk: has another skeleton than the motions before it; keep one a folder"):
         write_motion_folder([motions[0], other], tmp_path / "mixed")
     assert not (tmp_path / "mixed" / "captions.jsonl").exists()
+
+
+def test_a_key_as_long_as_a_file_is_quoted_in_part(tmp_path):
+    with pytest.raises(DataError, match="has neither kkk") as error:
+        read(build(tmp_path, rows=[{**ROW, "key": "k" * 100_000}]))
+    assert len(str(error.value)) < 1000
