@@ -118,8 +118,9 @@ def list_captions(path: Path, *, name_field: NameField) -> tuple[list[CaptionRow
             try:
                 row = _row(f"{path}:{number}", line, name_field)
                 if row.name in rows:
+                    line_before = rows[row.name].where.rpartition(":")[2]
                     raise DataError(
-                        f"{row.where}: {brief(row.name)} was described on line {rows[row.name].where.rpartition(':')[2]}; "
+                        f"{row.where}: {brief(row.name)} was described on line {line_before}; "
                         'merge the two rows into one with "texts"'
                     )
                 rows[row.name] = row
