@@ -16,7 +16,7 @@ SearchKind: TypeAlias = Literal["exact", "faiss"]
 Places: TypeAlias = Int64[np.ndarray, "queries k"]
 Scores: TypeAlias = Float32[np.ndarray, "queries k"]
 
-_QUERIES_AT_ONCE = 512
+_QUERIES_AT_ONCE = 256
 _LISTS_PROBED = 32
 _TRAINING_ROWS_PER_LIST = 39  # what k-means in faiss asks for
 
@@ -60,7 +60,7 @@ class ExactSearch:
         ([[0, 1]], [[1.0, 1.0]])
     """
 
-    def __init__(self, gallery: Float32[np.ndarray, "items dim"], *, block_size: int = 16384) -> None:
+    def __init__(self, gallery: Float32[np.ndarray, "items dim"], *, block_size: int = 32768) -> None:
         _check(gallery)
         self._gallery = gallery
         self._block_size = block_size
@@ -94,8 +94,12 @@ class ExactSearch:
     def _candidates(self, queries: Float32[np.ndarray, "queries dim"], k: int) -> list[Int64[np.ndarray, "candidates"]]:
         """Returns for each query the places, rising, of all items that rounding may have kept from its best `k`."""
         found = [_Candidates(k, self._half, query) for query in queries]
-        for number, block in enumerate(self._blocks):
-            for candidates, scores in zip(found, np.asarray(_compare(queries, block)), strict=True):
+        ahead = _compare(queries, self._blocks[0])
+        for number, following in enumerate([*self._blocks[1:], None]):
+            compared = ahead
+            if following is not None:
+                ahead = _compare(queries, following)  # under way while this block's scores are looked through
+            for candidates, scores in zip(found, np.asarray(compared), strict=True):
                 candidates.take(scores, first=number * self._block_size)
         return [candidates.places for candidates in found]
 
