@@ -17,7 +17,7 @@ from jaxmm.data.splits import FileSplit, HashSplit, Split, TagSplit
 from jaxmm.data.text import CaptionTokenizer
 from jaxmm.data.transforms import Augmentation, mirror_caption
 from jaxmm.data.view import MotionView
-from jaxmm.errors import ConfigError, DataError
+from jaxmm.errors import ConfigError, DataError, reason
 from jaxmm.files import read_json, write_text
 from jaxmm.typing import Batch
 
@@ -92,7 +92,7 @@ class MotionText(MotionView, Captioned):
             fields = read_json(assets / _SKELETON)
             fields = {name: tuple(fields[name]) for name in ("joint_names", "parents")}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{assets / _SKELETON}: cannot be read ({error}); the run is incomplete") from error
+            raise DataError(f"{assets / _SKELETON}: cannot be read ({reason(error)}); the run is incomplete") from error
         return Skeleton(**fields)
 
 
