@@ -6,8 +6,7 @@ const Signer = (() => {
   const DISTANCE = 7;
   const PIVOT = -0.2;
   const TRAIL_SECONDS = 0.45;
-  const SPACE = { reach: 1.2, top: -1.12, bottom: 1.5 };
-  const WIDEST = { reach: 1.8, top: -1.6, bottom: 1.8 };
+  const LABEL_HEIGHT = 18;
   const ORBIT = {
     home: { yaw: 0, pitch: 0, zoom: 1 }, yaw: { min: -1.25, max: 1.25 }, pitch: { min: -0.6, max: 0.8 }, zoom: { min: 0.5, max: 5 },
   };
@@ -45,20 +44,9 @@ const Signer = (() => {
     });
   }
 
-  /* The space that nearly all hands stay in, so that all figures share one scale. */
-  function spaceOf(motions, signer) {
-    const hands = Object.values(signer.sides).flatMap((side) => [side.wrist, side.fingers[2][3]]);
-    const points = motions.flatMap(({ poses }) => poses.flatMap((pose) => hands.map((landmark) => pose[landmark]).filter(Boolean)));
-    if (!points.length) return SPACE;
-    const [far, high, low] = [points.map(([x]) => Math.abs(x)), points.map(([, y]) => y), points.map(([, y]) => y)];
-    return {
-      reach: Math.min(WIDEST.reach, Math.max(SPACE.reach, quantile(far, 0.98) + 0.15)),
-      top: Math.max(WIDEST.top, Math.min(SPACE.top, quantile(high, 0.02) - 0.2)),
-      bottom: Math.min(WIDEST.bottom, Math.max(SPACE.bottom, quantile(low, 0.98) + 0.12)),
-    };
-  }
-
-  function projector(width, height, camera, space) {
+  /* Maps points to pixels below the strip at the top that holds the label. */
+  function projector(width, fullHeight, camera, space) {
+    const height = fullHeight - LABEL_HEIGHT;
     const [sinYaw, cosYaw] = [Math.sin(camera.yaw), Math.cos(camera.yaw)];
     const [sinPitch, cosPitch] = [Math.sin(camera.pitch), Math.cos(camera.pitch)];
     const middle = (space.top + space.bottom) / 2;
@@ -68,7 +56,7 @@ const Signer = (() => {
       const towards = near * cosYaw - x * sinYaw;
       const depth = up * sinPitch + towards * cosPitch;
       const size = (scale * DISTANCE) / Math.max(0.5, DISTANCE - depth);
-      return { x: width / 2 + (x * cosYaw + near * sinYaw) * size, y: height / 2 - (up * cosPitch - towards * sinPitch) * size, depth, size };
+      return { x: width / 2 + (x * cosYaw + near * sinYaw) * size, y: LABEL_HEIGHT + height / 2 - (up * cosPitch - towards * sinPitch) * size, depth, size };
     };
   }
 
@@ -298,7 +286,7 @@ const Signer = (() => {
         const [from, to] = [joints[i - 1], joints[i]];
         const radius = radii.finger + ((radii.tip - radii.finger) * i) / (joints.length - 1);
         const last = i === joints.length - 1;
-        // The outer end counts more, so that of two bones of a bent finger the one that comes forward is in front.
+        // The outer end counts more: of two bones of a bent finger, the one that comes forward is in front.
         parts.push({ depth: (from.depth + 2 * to.depth) / 3, draw: () => drawFinger(context, from, to, radius, last, colour, rim, theme) });
       }
     }
@@ -364,7 +352,7 @@ const Signer = (() => {
     context.globalCompositeOperation = "source-over";
   }
 
-  /* Draws a clip at a moment; `space` is what spaceOf gave for the clips shown together. */
+  /* Draws a clip at a moment; `space` is what is shown of all clips, so that they share one scale. */
   function draw(canvas, motion, signer, seconds, camera, space, theme) {
     const context = canvas.getContext("2d");
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
@@ -390,5 +378,5 @@ const Signer = (() => {
     fadeOut(context, width, height);
   }
 
-  return { ORBIT, decode, spaceOf, readTheme, draw };
+  return { ORBIT, decode, readTheme, draw };
 })();

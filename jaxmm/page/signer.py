@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float32
@@ -153,3 +153,38 @@ def placed(
             visibility = clip.frames[:, clip.layout.feature(f"body/{side}_{name}", "visibility")]
             seen[:, clip.layout.landmark(f"body/{side}_{name}")] &= visibility >= SURELY_SEEN
     return positions, seen
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Space:
+    """The part of space that is shown, in shoulder widths about the middle of the shoulders, y downwards.
+
+    Attributes:
+        reach: Half its width.
+        top: Its upper edge.
+        bottom: Its lower edge.
+
+    Example:
+        >>> clip = SignClip(key="a", frames=np.zeros((2, 540), np.float32), fps=25.0, gloss="A")
+        >>> Space.of([clip])
+        Space(reach=1.2, top=-1.2, bottom=1.5)
+    """
+
+    reach: float = 1.2
+    top: float = -1.2
+    bottom: float = 1.5
+
+    @classmethod
+    def of(cls, clips: Sequence[SignClip]) -> "Space":
+        """Returns the space from the head to the hips that nearly all hands stay in, at most half as wide again."""
+        hands = [place for side in SIGNER.sides.values() for place in (side.wrist, *(own[-1] for own in side.fingers))]
+        seen = np.concatenate([clip.layout.detected(clip.frames)[:, hands].reshape(-1) for clip in clips])
+        positions = np.concatenate([clip.frames[:, clip.layout.position_features[hands]] for clip in clips])
+        points = positions.reshape(-1, 3)[seen]
+        if not len(points):
+            return cls()
+        return cls(
+            reach=round(float(np.clip(np.quantile(np.abs(points[:, 0]), 0.98) + 0.1, cls.reach, 1.8)), 3),
+            top=round(float(np.clip(np.quantile(points[:, 1], 0.02) - 0.1, -1.7, cls.top)), 3),
+            bottom=round(float(np.clip(np.quantile(points[:, 1], 0.98) + 0.1, cls.bottom, 1.9)), 3),
+        )

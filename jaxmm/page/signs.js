@@ -4,14 +4,13 @@
   const PAUSE_SECONDS = 0.6;
   const FEW = 6;
 
-  const { signer, facts, entries } = JSON.parse(document.getElementById("data").textContent);
+  const { signer, space, facts, entries } = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
   const [filter, order, list] = ["filter", "order", "entries"].map(byId);
   let theme = Signer.readTheme();
   const player = Player(() => { theme = Signer.readTheme(); });
   const orbit = Orbit(Signer.ORBIT, () => player.invalidate());
   const motions = entries.map(({ clips }) => clips.map((clip) => Signer.decode(clip, signer)));
-  const space = Signer.spaceOf(motions.flat(), signer);
   const lengths = motions.map((own) => Math.max(...own.map(({ seconds }) => seconds)));
   const names = [...new Set(entries.flatMap(({ clips }) => clips.flatMap(({ scores }) => scores.map(([name]) => name))))];
   let alone = null;

@@ -9,11 +9,12 @@ import numpy as np
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.errors import DataError
 from jaxmm.page.document import encode_positions, write_document
-from jaxmm.page.signer import SIGNER, placed
+from jaxmm.page.signer import SIGNER, Space, placed
 
 __all__ = ["ShownSign", "SignEntry", "write_signs_page"]
 
-_FURTHEST = 100.0  # Shoulder widths: nobody reaches as far, and 16 bits would tell fingers no longer apart.
+# Shoulder widths. What a broken model puts further away is out of sight anyway, and 16 bits tell fingers apart to here.
+_FURTHEST = 50.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class ShownSign:
         scores: Numbers that stand with it, by name.
 
     Raises:
-        DataError: If a score is not finite, or a landmark is further away than anybody reaches.
+        DataError: If a score is not finite.
     """
 
     label: str
@@ -37,11 +38,6 @@ class ShownSign:
         for name, score in self.scores.items():
             if not np.isfinite(score):
                 raise DataError(f"{self.clip.key}: {name} is {score}; give finite scores")
-        reach = float(np.abs(self.clip.frames[:, self.clip.layout.position_features]).max())
-        if reach > _FURTHEST:
-            raise DataError(
-                f"{self.clip.key}: a landmark is {reach:.0f} shoulder widths away; a clip must be in shoulder widths"
-            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -106,6 +102,7 @@ def write_signs_page(
         scripts=("paint.js", "orbit.js", "player.js", "signer.js", "signs.js"),
         data={
             "signer": dataclasses.asdict(SIGNER),
+            "space": dataclasses.asdict(Space.of([shown.clip for entry in entries for shown in entry.clips])),
             "facts": list(facts.items()),
             "entries": [{"text": entry.text, "clips": [_encode(shown) for shown in entry.clips]} for entry in entries],
         },
@@ -114,6 +111,7 @@ def write_signs_page(
 
 def _encode(shown: ShownSign) -> dict[str, object]:
     clip = shown.clip
+    positions, seen = placed(clip)
     return {
         "label": shown.label,
         "key": clip.key,
@@ -121,5 +119,5 @@ def _encode(shown: ShownSign) -> dict[str, object]:
         "fps": clip.fps,
         "frames": clip.num_frames,
         "scores": [[name, float(score)] for name, score in shown.scores.items()],
-        **encode_positions(*placed(clip)),
+        **encode_positions(positions.clip(-_FURTHEST, _FURTHEST), seen),
     }
