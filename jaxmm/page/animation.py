@@ -1,6 +1,7 @@
 """Moving pictures of a person who signs, as the bytes of a GIF or an MP4 file."""
 
 import importlib.util
+import math
 from fractions import Fraction
 from io import BytesIO
 
@@ -51,8 +52,8 @@ def gif_bytes(clip: SignClip) -> bytes:
     """
     check_animation("gif")
     fps = min(clip.fps, _FASTEST)
-    seconds = clip.num_frames / clip.fps
-    shown = np.minimum(np.arange(max(1, round(seconds * fps))) * clip.fps / fps, clip.num_frames - 1).astype(int)
+    places = np.floor(np.arange(math.ceil(clip.num_frames * fps / clip.fps)) * (clip.fps / fps)).astype(int)
+    shown = np.minimum(places, clip.num_frames - 1)
     pictures = list(sign_pictures(clip))
     # The colours are those of frames from the whole clip: a hand that comes into sight late has its own.
     some = [pictures[place] for place in np.linspace(0, len(pictures) - 1, 8).round().astype(int)]
