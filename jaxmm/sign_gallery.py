@@ -19,7 +19,7 @@ class Signed:
 
     Attributes:
         clip: What the model signed.
-        recorded: Its text signed by a person.
+        recorded: A clip of the data in which its text is signed.
         error: nDTW-MJE of the clip against the recorded one, in shoulder widths.
 
     Example:
@@ -46,7 +46,8 @@ class Signed:
         scores = {} if self.error is None else {"nDTW-MJE": self.error}
         shown = [ShownSign(label="generated", clip=self.clip, scores=scores)]
         if self.recorded is not None:
-            shown.append(ShownSign(label="recorded", clip=self.recorded))
+            # A synthetic clip says so; to call it recorded would not be true.
+            shown.append(ShownSign(label=self.recorded.tags.get("origin", "recorded"), clip=self.recorded))
         return SignEntry(text=str(self.clip.gloss or self.clip.sentence), clips=tuple(shown))
 
 

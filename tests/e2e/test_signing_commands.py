@@ -152,7 +152,7 @@ def test_a_split_is_signed_beside_its_recorded_clips(signing_run, tmp_path, caps
         expected[f"{clip.key}/ndtw_mje"] = pytest.approx(error)
     assert printed == expected
     entries = page_of(tmp_path / "signs")["entries"]
-    assert [[shown["label"] for shown in entry["clips"]] for entry in entries] == [["generated", "recorded"]] * 2
+    assert [[shown["label"] for shown in entry["clips"]] for entry in entries] == [["generated", "synthetic"]] * 2
     assert [entry["clips"][1]["key"] for entry in entries] == [clip.key for clip in real]
     assert entries[0]["clips"][0]["scores"] == [["nDTW-MJE", pytest.approx(printed["generated_0000/ndtw_mje"])]]
 
