@@ -19,30 +19,39 @@ const Signer = (() => {
   const dot = (a, b) => a.reduce((total, value, axis) => total + value * b[axis], 0);
   const quantile = (values, share) => values.sort((a, b) => a - b)[Math.floor(share * (values.length - 1))];
 
-  /* Positions of each landmark in each frame; null where it was not detected. */
+  /* Positions of each landmark in each frame; not numbers where it was not detected. */
   function decode(clip, signer) {
     const bytes = Uint8Array.from(atob(clip.data), (character) => character.charCodeAt(0));
     const view = new DataView(bytes.buffer);
-    const landmarks = bytes.length / 6 / clip.frames;
-    const poses = Array.from({ length: clip.frames }, (_, frame) => Array.from({ length: landmarks }, (_, landmark) => {
-      const steps = [0, 1, 2].map((axis) => view.getInt16(6 * (frame * landmarks + landmark) + 2 * axis, true));
-      return steps[0] === ABSENT ? null : steps.map((value, axis) => clip.middle[axis] + clip.step[axis] * value);
-    }));
-    const [left, right] = signer.ears;
-    const widths = poses.filter((pose) => pose[left] && pose[right]).map((pose) => Math.hypot(...sum(pose[left], pose[right], -1)));
-    return { poses, fps: clip.fps, seconds: clip.frames / clip.fps, headRadius: 0.56 * (quantile(widths, 0.5) || 0.38) };
+    const points = new Float32Array(bytes.length / 2);
+    for (let i = 0; i < points.length; i++) {
+      const steps = view.getInt16(2 * i, true);
+      points[i] = steps === ABSENT ? NaN : clip.middle[i % 3] + clip.step[i % 3] * steps;
+    }
+    const motion = { points, landmarks: points.length / 3 / clip.frames, frames: clip.frames, fps: clip.fps };
+    const ears = Array.from({ length: clip.frames }, (_, frame) => signer.ears.map((landmark) => pointAt(motion, frame, landmark)));
+    const widths = ears.filter(([left, right]) => left && right).map(([left, right]) => Math.hypot(...sum(left, right, -1)));
+    return { ...motion, headRadius: 0.56 * (quantile(widths, 0.5) || 0.38) };
   }
 
-  function poseAt(motion, seconds) {
-    const at = Math.min(Math.max(seconds * motion.fps, 0), motion.poses.length - 1);
-    const [before, after] = [motion.poses[Math.floor(at)], motion.poses[Math.min(Math.floor(at) + 1, motion.poses.length - 1)]];
-    const share = at - Math.floor(at);
-    return before.map((from, landmark) => {
-      const to = after[landmark];
-      if (!from || !to) return share < 0.5 ? from : to;
-      return from.map((value, axis) => value + share * (to[axis] - value));
-    });
+  function pointAt({ points, landmarks }, frame, landmark) {
+    const start = 3 * (frame * landmarks + landmark);
+    return Number.isNaN(points[start]) ? null : [points[start], points[start + 1], points[start + 2]];
   }
+
+  /* A landmark at a moment, between two frames; null where it was not detected. */
+  function landmarkAt(motion, seconds, landmark) {
+    const at = Math.min(Math.max(seconds * motion.fps, 0), motion.frames - 1);
+    const before = Math.floor(at);
+    const share = at - before;
+    const from = pointAt(motion, before, landmark);
+    if (!share) return from;
+    const to = pointAt(motion, before + 1, landmark);
+    if (!from || !to) return share < 0.5 ? from : to;
+    return from.map((value, axis) => value + share * (to[axis] - value));
+  }
+
+  const poseAt = (motion, seconds) => Array.from({ length: motion.landmarks }, (_, landmark) => landmarkAt(motion, seconds, landmark));
 
   /* Maps points to pixels below the strip at the top that holds the label. */
   function projector(width, fullHeight, camera, space) {
@@ -326,7 +335,7 @@ const Signer = (() => {
     const steps = 14;
     for (const [name, side] of Object.entries(signer.sides)) {
       const points = Array.from({ length: steps + 1 }, (_, i) => seconds - (TRAIL_SECONDS * i) / steps).filter((at) => at >= 0)
-        .map((at) => poseAt(motion, at)[side.palm[3]]).map((point) => point && scene.project(point));
+        .map((at) => landmarkAt(motion, at, side.palm[3])).map((point) => point && scene.project(point));
       for (let i = 1; i < points.length; i++) {
         const [from, to] = [points[i - 1], points[i]];
         if (!from || !to) continue;

@@ -10,8 +10,9 @@
   let theme = Signer.readTheme();
   const player = Player(() => { theme = Signer.readTheme(); });
   const orbit = Orbit(Signer.ORBIT, () => player.invalidate());
-  const motions = entries.map(({ clips }) => clips.map((clip) => Signer.decode(clip, signer)));
-  const lengths = motions.map((own) => Math.max(...own.map(({ seconds }) => seconds)));
+  const decoded = new Map();
+  const secondsOf = ({ frames, fps }) => frames / fps;
+  const lengths = entries.map(({ clips }) => Math.max(...clips.map(secondsOf)));
   const names = [...new Set(entries.flatMap(({ clips }) => clips.flatMap(({ scores }) => scores.map(([name]) => name))))];
   let alone = null;
   let shown = [];
@@ -19,20 +20,27 @@
   const scoreOf = (entry, name) => entry.clips.flatMap(({ scores }) => scores).find(([own]) => own === name)?.[1] ?? Infinity;
   const tell = (score) => (Number.isInteger(score) ? `${score}` : score.toFixed(3));
 
-  function figureOf(clip, motion, length, entry, cards) {
+  /* Clips are decoded when they are first seen, so that pages of many open at once. */
+  const motionOf = (clip) => {
+    if (!decoded.has(clip)) decoded.set(clip, Signer.decode(clip, signer));
+    return decoded.get(clip);
+  };
+
+  function figureOf(clip, length, entry, cards) {
+    const ends = secondsOf(clip);
     const canvas = element("canvas", { role: "img", tabindex: "0", "aria-label": `${clip.label}: ${entry.text}`, "aria-describedby": "hint" });
     const progress = element("span", { class: "progress", "aria-hidden": "true" }, element("span", {}));
-    progress.style.width = `${(100 * motion.seconds) / length}%`;
+    progress.style.width = `${(100 * ends) / length}%`;
     // Clips of a text start together; the shorter ones rest in their last frame until the longest has ended.
     const draw = (seconds) => {
-      const at = Math.min(seconds % (length + PAUSE_SECONDS), motion.seconds);
-      Signer.draw(canvas, motion, signer, at, orbit.camera, space, theme);
-      progress.firstChild.style.width = `${(100 * at) / motion.seconds}%`;
+      const at = Math.min(seconds % (length + PAUSE_SECONDS), ends);
+      Signer.draw(canvas, motionOf(clip), signer, at, orbit.camera, space, theme);
+      progress.firstChild.style.width = `${(100 * at) / ends}%`;
     };
     orbit.listen(canvas);
     cards.push({ canvas, draw, key: clip.key });
     const scores = clip.scores.map(([name, score]) => element("div", {}, element("dt", {}, name), element("dd", {}, tell(score))));
-    const about = [`${motion.seconds.toFixed(1)} s`, `${clip.frames} frames`, clip.signer].filter(Boolean).join(" · ");
+    const about = [`${ends.toFixed(1)} s`, `${clip.frames} frames`, clip.signer].filter(Boolean).join(" · ");
     return element("figure", {},
       element("div", { class: "stage" }, canvas, element("span", { class: `mark ${clip.label === "generated" ? "made" : ""}` }, clip.label), progress),
       element("figcaption", {}, element("p", { class: "note" }, about), scores.length ? element("dl", { class: "scores" }, ...scores) : null));
@@ -40,7 +48,7 @@
 
   function entryOf(index, cards) {
     const entry = entries[index];
-    const figures = entry.clips.map((clip, place) => figureOf(clip, motions[index][place], lengths[index], entry, cards));
+    const figures = entry.clips.map((clip) => figureOf(clip, lengths[index], entry, cards));
     const link = element("a", { href: `#n=${index}`, title: "Open large" }, entry.text);
     return element("li", { class: `card entry${entry.clips.length > 1 ? " several" : ""}` },
       element("h2", {}, link), element("div", { class: "figures" }, ...figures));
