@@ -74,5 +74,17 @@ const Paint = (() => {
     return [...half(rim), ...half(rim.reverse())];
   }
 
-  return { LIGHT, mix, css, readColours, fillShaded, drawBall, drawCapsule, outline };
+  function fillPath(context, points) {
+    context.beginPath();
+    for (const [x, y] of points) context.lineTo(x, y);
+    context.closePath();
+  }
+
+  /* The convex outline of balls, given as points in space with their radii, as the scene projects them. */
+  const hull = (scene, balls) => outline(balls.map(([point, radius]) => {
+    const { x, y, size } = scene.project(point);
+    return { x, y, radius: radius * size };
+  }));
+
+  return { LIGHT, mix, css, readColours, fillPath, hull, fillShaded, drawBall, drawCapsule, outline };
 })();

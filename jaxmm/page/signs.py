@@ -99,7 +99,7 @@ def write_signs_page(
         title=title,
         content="signs.html",
         styles=("base.css", "signs.css"),
-        scripts=("paint.js", "orbit.js", "player.js", "signer.js", "signs.js"),
+        scripts=("paint.js", "orbit.js", "player.js", "clip.js", "head.js", "signer.js", "signs.js"),
         data={
             "signer": dataclasses.asdict(SIGNER),
             "space": dataclasses.asdict(Space.of([shown.clip for entry in entries for shown in entry.clips])),
