@@ -19,8 +19,18 @@ def run(jaxmm, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def scores(jaxmm_json, run) -> dict:
-    return jaxmm_json("evaluate", run)
+def judges(jaxmm, tmp_path_factory) -> dict[str, Path]:
+    """What reads signing, and what codes it, both trained on the procedural signer alone."""
+    folder = tmp_path_factory.mktemp("judges")
+    for name in ("reader", "autoencoder"):
+        jaxmm("train", f"configs/text2sign/tiny_{name}.py", "--workdir", folder / name)
+    return {name: folder / name for name in ("reader", "autoencoder")}
+
+
+@pytest.fixture(scope="module")
+def scores(jaxmm_json, run, judges) -> dict:
+    by = ("--back-translation", judges["reader"], "--autoencoder", judges["autoencoder"])
+    return jaxmm_json("evaluate", run, *by, "--bootstrap", 100)
 
 
 def test_signs_sentences_it_never_saw(scores):
@@ -30,6 +40,26 @@ def test_signs_sentences_it_never_saw(scores):
     assert scores[f"test/signing/{name}"] < 0.9 * scores[f"test/random_clip/{name}"]
     assert scores["test/signing/length_error"] <= 0.1
     assert scores["test/signing/diversity"] > 0.4 * scores["test/real/diversity"]
+
+
+def test_a_reader_who_learnt_from_real_signing_reads_what_it_signs(scores):
+    name = "back_translation/recall@1"
+    # Ten times chance is asked for, of 17 sentences.
+    assert scores["test/signing/back_translation/chance"] == pytest.approx(1 / 17, abs=1e-4)
+    assert scores[f"test/signing/{name}"] >= 10 / 17
+    assert scores[f"test/real/{name}"] >= 0.9 > 0.3 >= scores[f"test/random_clip/{name}"]
+
+
+def test_its_codes_are_nearer_to_real_signing_than_a_held_pose(scores, judges, jaxmm_json):
+    assert scores["test/real/frechet"] < scores["test/signing/frechet"] < 0.5 * scores["test/mean_pose/frechet"]
+    told = jaxmm_json("evaluate", judges["autoencoder"])["test/reconstruction/ape"]
+    assert told < 0.5 * scores["test/mean_pose/ape"]
+
+
+def test_intervals_hold_what_they_are_of(scores):
+    for name in ("ndtw_mje", "ape", "length_error"):
+        value, low, high = (scores[f"test/signing/{name}{end}"] for end in ("", "/low", "/high"))
+        assert low < value < high
 
 
 def test_losses_fall_and_the_critic_starts_late(run):
