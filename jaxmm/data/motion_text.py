@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from jaxmm.data.captioned import Captioned, CaptionedData
+from jaxmm.data.check import Report, check_source
 from jaxmm.data.motion import Skeleton
 from jaxmm.data.packed import PackedMotions
 from jaxmm.data.sources import MotionSource, ProceduralMotions, packed_source
@@ -80,6 +81,10 @@ class MotionText(MotionView, Captioned):
                 f"({', '.join(packed.skeleton.joint_names[:4])}, ...); name them as LeftHand, RightHand, or set it to 0"
             )
         return MotionTextData(self, packed, assigned, self.saved_tokenizer(assets))
+
+    def check(self, root: Path | None) -> Report:
+        """Reads all motions and returns every problem, as `jaxmm.data.check.check_source` does."""
+        return check_source(self.source, root, split=self.split)
 
     def blank_batch(self, *, num_joints: int | None = None) -> Batch:
         """Returns a batch of one row of zeros: the longest motion, by default of 25 joints, and the longest text."""
