@@ -106,7 +106,7 @@ class Findings(Generic[Clip]):
         if clip.key in self._tags:
             yield Problem(kind="keys", message=f"{clip.key}: the key repeats; give every recording its own")
         self._tags[clip.key] = clip.tags
-        # Thousandths: a copy in another number format is the same recording. Without -0, which has other bytes.
+        # Thousandths: a copy in another number format is mostly the same there. Without -0, which has other bytes.
         content = np.round(self._content(clip).astype(np.float64), 3) + 0.0
         self._keys_by_content.setdefault(hashlib.sha256(content.tobytes()).digest(), []).append(clip.key)
         seconds = clip.num_frames / clip.fps

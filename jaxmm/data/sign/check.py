@@ -153,7 +153,7 @@ def _unlikely(clip: SignClip) -> Iterator[Problem]:
         return
     if nothing.any():
         message = (
-            f"{clip.key}: frame {int(nothing.argmax())} shows nothing ({nothing.sum()} such frames of {len(nothing)}); "
+            f"{clip.key}: frame {nothing.argmax()} shows nothing ({nothing.sum()} such frames of {clip.num_frames}); "
             "cut them away, or detect their landmarks anew"
         )
         yield Problem(kind="empty", message=message)
@@ -191,7 +191,7 @@ def _wrong_frame(
         return "shoulders", "no frame shows both shoulders, which units are measured by; drop it, or detect them anew"
     left, right = places[both][:, _SHOULDERS].swapaxes(0, 1)
     width = float(np.median(np.linalg.norm(left - right, axis=-1)))
-    x, y = np.median((left + right) / 2, axis=0)
+    x, y = np.median((left + right) / 2, axis=0).round(2) + 0.0
     if not NARROWEST_SHOULDERS <= width <= WIDEST_SHOULDERS or np.hypot(x, y) > FARTHEST_ORIGIN:
         return "unit", (
             f"the shoulders are {width:.3g} wide and their middle is at ({x:.3g}, {y:.3g}); give landmarks in widths "
