@@ -13,10 +13,9 @@ from jaxmm.data.cache import packed_folder
 from jaxmm.data.captions import CAPTIONS
 from jaxmm.data.folder import list_motion_folder
 from jaxmm.data.humanml3d import list_humanml3d_folder
-from jaxmm.data.inventory import Inventory, Recording, existing_folder
+from jaxmm.data.inventory import Inventory, existing_folder, list_synthetic
 from jaxmm.data.motion import rooted_at
 from jaxmm.data.packed import PackedMotions, open_packed, pack
-from jaxmm.errors import DataError
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,18 +46,9 @@ class ProceduralMotions:
         """
         from jaxmm.data.procedural import motions
 
-        if root is not None:
-            raise DataError(
-                f"data.root is {root}, but the procedural source reads no files; remove it, or use a config "
-                "whose data.source is MotionFolder or another folder"
-            )
         takes = {"train": self.takes, "val": self.held_out_takes, "test": self.held_out_takes}
-        return Inventory(
-            recordings=tuple(
-                Recording(key=split, read=partial(motions, split, seed=self.seed, takes=count))
-                for split, count in takes.items()
-            )
-        )
+        made = {split: partial(motions, split, seed=self.seed, takes=count) for split, count in takes.items()}
+        return list_synthetic(root, made, instead="MotionFolder or another folder")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

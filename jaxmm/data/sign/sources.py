@@ -5,13 +5,13 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from jaxmm.data.inventory import Inventory, Recording, existing_folder
+from jaxmm.data.inventory import Inventory, existing_folder, list_synthetic
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign.folder import METADATA, list_sign_folder
 from jaxmm.data.sign.letters import FEATURES, LETTERS, list_spelled_words, spelling_languages
 from jaxmm.data.sign.statistics import STATISTICS, Statistics
 from jaxmm.data.splits import HashSplit
-from jaxmm.errors import ConfigError, DataError
+from jaxmm.errors import ConfigError
 
 # Beyond these a letter takes ten seconds, or flits by within two frames.
 _SLOWEST, _FASTEST = 0.1, 10.0
@@ -51,33 +51,24 @@ class ProceduralSigns:
         """
         from jaxmm.data.sign.procedural import signs
 
-        if root is not None:
-            raise DataError(
-                f"data.root is {root}, but the procedural source reads no files; remove it, or use a config "
-                "whose data.source is SignFolder or SpelledWords"
-            )
         counts = {
             "train": (self.takes, self.num_sentences),
             "val": (self.held_out_takes, self.num_held_out),
             "test": (self.held_out_takes, self.num_held_out),
         }
-        return Inventory(
-            recordings=tuple(
-                Recording(
-                    key=split,
-                    read=partial(
-                        signs,
-                        split,
-                        seed=self.seed,
-                        takes=takes,
-                        num_glosses=self.num_glosses,
-                        num_sentences=num_sentences,
-                        num_signers=self.num_signers,
-                    ),
-                )
-                for split, (takes, num_sentences) in counts.items()
+        made = {
+            split: partial(
+                signs,
+                split,
+                seed=self.seed,
+                takes=takes,
+                num_glosses=self.num_glosses,
+                num_sentences=num_sentences,
+                num_signers=self.num_signers,
             )
-        )
+            for split, (takes, num_sentences) in counts.items()
+        }
+        return list_synthetic(root, made, instead="SignFolder or SpelledWords")
 
     def statistics(self, root: Path | None) -> Statistics | None:
         """Returns None: the source brings no statistics, those of its training split are computed."""
