@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from jaxmm import cli
-from jaxmm.data.captioned import Captioned
 from jaxmm.data.sign import check
 from jaxmm.data.sign.check import SignFindings, check_signs
 from jaxmm.data.sign.clip import SignClip
@@ -372,9 +371,7 @@ def test_the_command_knows_a_folder_of_signing(tmp_path, capsys):
     assert run(capsys, root, "--metres_per_unit", "1")[0] == 2
 
 
-def test_a_kind_of_data_must_say_how_it_is_checked():
-    with pytest.raises(TypeError, match="Captioned must define check"):
-        Captioned().check(None)
+def test_data_are_checked_as_their_settings_say():
     source = ProceduralSigns(takes=1, num_glosses=8, num_sentences=8, num_held_out=1, num_signers=1)
     assert SignText(source=source).check(None).problems == ()
 
