@@ -11,6 +11,7 @@ from jaxmm.data.inventory import Problem
 from jaxmm.data.sign.clip import SignClip, TextKind
 from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.data.sign.sources import SignSource
+from jaxmm.data.sign.statistics import STATISTICS, Statistics
 from jaxmm.data.splits import FileSplit, HashSplit, TagSplit
 from jaxmm.errors import DataError
 
@@ -24,6 +25,8 @@ FARTHEST_ORIGIN = 1.0
 FARTHEST_LANDMARK = 6.0
 # A boxer's fist moves at 10 m/s, which is 30 widths of the shoulders; what a detector sees jitters as much again.
 FASTEST_LANDMARK = 60.0
+# Normalised frames are of a size of about 1, and by statistics of other signers not of ten times as much.
+SMALLEST_NORMALISED, LARGEST_NORMALISED = 0.1, 10.0
 # The body's landmarks outside the image are guesses, of which the detector is not sure.
 LEAST_VISIBILITY = 0.5
 
@@ -65,16 +68,23 @@ def check_signs(
         ...     print(problem.message)
         hello: nothing is ever in sight; drop it, or detect its landmarks anew
     """
-    findings = SignFindings(text=text)
-    report = read_on(source.inventory(root), findings, split=split)
-    if not normalize:
-        return report
+    statistics: Statistics | None = None
+    problems: list[Problem] = []
+    inventory = source.inventory(root)
     try:
-        source.statistics(root)
+        statistics = source.statistics(root) if normalize else None
     except DataError as error:
-        lacking = Problem(kind="statistics", message=str(error))
-        return Report(counts=report.counts, problems=(lacking, *report.problems))
-    return report
+        problems.append(Problem(kind="statistics", message=str(error)))
+    findings = SignFindings(text=text, statistics=statistics)
+    report = read_on(inventory, findings, split=split)
+    size = findings.normalised_size()
+    if size is not None and not SMALLEST_NORMALISED <= size <= LARGEST_NORMALISED:
+        message = (
+            f"{root}: normalised by {STATISTICS}, frames are of size {size:.3g}, where 1 is usual; it is of other "
+            "recordings or units: compute it anew"
+        )
+        problems.append(Problem(kind="statistics", message=message))
+    return Report(counts=report.counts, problems=(*problems, *report.problems))
 
 
 class SignFindings(Findings[SignClip]):
@@ -82,14 +92,17 @@ class SignFindings(Findings[SignClip]):
 
     Args:
         text: The text that every clip should have; None asks for neither.
+        statistics: What frames are to be normalised by; None where nothing is, or by their own.
     """
 
     noun = "clips"
     description = "row in the table"
 
-    def __init__(self, *, text: TextKind | None = None) -> None:
+    def __init__(self, *, text: TextKind | None = None, statistics: Statistics | None = None) -> None:
         super().__init__()
         self._text: TextKind | None = text
+        self._statistics = statistics
+        self._sizes: list[float] = []
         self._signers: dict[str, str] = {}
         self._texts: dict[TextKind, list[str]] = {"gloss": [], "sentence": []}
         self._longest = 0.0
@@ -108,6 +121,10 @@ class SignFindings(Findings[SignClip]):
             "signers": len(signers),
         }
 
+    def normalised_size(self) -> float | None:
+        """Returns how large normalised numbers are in the median clip, as root mean square; None without statistics."""
+        return float(np.quantile(self._sizes, 0.5, method="lower")) if self._sizes else None
+
     def _content(self, clip: SignClip) -> Float32[np.ndarray, "time dim"]:
         return clip.frames
 
@@ -124,7 +141,12 @@ class SignFindings(Findings[SignClip]):
         if seconds > LONGEST_SECONDS:
             message = f"{clip.key}: lasts {seconds:.0f} s; cut it into sentences, or correct its fps"
             yield Problem(kind="long", message=message)
-        yield from _unlikely(clip)
+        detected = HOLISTIC.detected(clip.frames)
+        if self._statistics is not None and detected.any():
+            normalised = (clip.frames.astype(np.float64) - self._statistics.mean) / self._statistics.deviation
+            squares = np.square(normalised[detected[:, HOLISTIC.landmark_of_feature]])
+            self._sizes.append(float(np.sqrt(squares.mean())))
+        yield from _unlikely(clip, detected)
 
     def _duplicates(self, groups: Sequence[Sequence[str]]) -> Iterator[Problem]:
         """Yields what two signers share once for all of it: as a rule the files of one were given as the other's."""
@@ -143,9 +165,8 @@ class SignFindings(Findings[SignClip]):
             yield Problem(kind="signers", message=message)
 
 
-def _unlikely(clip: SignClip) -> Iterator[Problem]:
+def _unlikely(clip: SignClip, detected: Bool[np.ndarray, "time landmarks"]) -> Iterator[Problem]:
     """Yields what no camera sees of one who signs."""
-    detected = HOLISTIC.detected(clip.frames)
     nothing = ~detected.any(axis=1)
     if nothing.all():
         message = f"{clip.key}: nothing is ever in sight; drop it, or detect its landmarks anew"

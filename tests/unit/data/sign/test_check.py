@@ -216,6 +216,19 @@ def test_every_file_is_read_whatever_is_wrong_with_the_others(tmp_path):
     assert check_signs(SignFolder(), root).counts["clips"] == 1
 
 
+@pytest.mark.parametrize(("mean", "std"), [(0, 0.01), (50, 1), (0, 100)])
+def test_statistics_of_other_recordings_are_told(mean, std, tmp_path):
+    clips = [signing(key, number) for number, key in enumerate("abc")]
+    root = build(tmp_path / "signs", [*clips, changed("giant", placed(1e6, 1e6))])
+    other = Statistics(mean=np.full(540, mean, np.float32), std=np.full(540, std, np.float32))
+    other.write(root / "statistics.npz")
+    (told,) = found(root)["statistics"]
+    assert re.search(r"normalised by statistics\.npz, frames are of size [\d.]+, where 1 is usual", told)
+    assert "statistics" not in found(root, normalize=False)
+    Statistics.of(clips).write(root / "statistics.npz")
+    assert set(found(root)) == {"unit"}
+
+
 def test_the_same_recording_under_two_keys_is_found_within_and_across_splits(tmp_path):
     tags = ({"split": split} for split in ("train", "test", "train", "train"))
     clips = [signing(key, int(key == "d"), tags=own) for key, own in zip("abcd", tags, strict=True)]
@@ -300,11 +313,12 @@ WILD = arrays(
 @given(frames=WILD, fps=st.floats(0.1, 10_000))
 def test_whatever_the_numbers_something_is_said_without_a_warning(frames, fps):
     clip = SignClip(key="wild", frames=frames, fps=fps, gloss="WILD")
-    findings = SignFindings(text="sentence")
+    tiny = Statistics(mean=np.ones(540, np.float32), std=np.zeros(540, np.float32))
+    findings = SignFindings(text="sentence", statistics=tiny)
     problems = [*findings.add(clip), *findings.add(clip), *findings.repeated(TagSplit())]
     assert {"text", "keys", "split"} <= {problem.kind for problem in problems}
     assert all(len(problem.message) < 400 for problem in problems)
-    assert np.isfinite(list(findings.counts().values())).all()
+    assert np.isfinite([*findings.counts().values(), findings.normalised_size() or 0]).all()
 
 
 @settings(max_examples=60)
