@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jaxmm.data.sources import HumanMl3dFolder as HumanMl3dFolder
     from jaxmm.data.sources import MotionFolder as MotionFolder
     from jaxmm.data.sources import ProceduralMotions as ProceduralMotions
+    from jaxmm.data.sources import SignMotions as SignMotions
     from jaxmm.data.splits import FileSplit as FileSplit
     from jaxmm.data.splits import HashSplit as HashSplit
     from jaxmm.data.splits import TagSplit as TagSplit
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from jaxmm.encoders.pose import PoseConvGru as PoseConvGru
     from jaxmm.encoders.pose_transformer import PosePatchVit as PosePatchVit
     from jaxmm.encoders.pose_transformer import PoseTransformer as PoseTransformer
+    from jaxmm.encoders.sign_autoencoder import SignAutoencoder as SignAutoencoder
     from jaxmm.encoders.text import TransformerText as TransformerText
     from jaxmm.experiment import Experiment as Experiment
     from jaxmm.generators.critics import SignCritic as SignCritic
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from jaxmm.optim import AdamW as AdamW
     from jaxmm.optim import Group as Group
     from jaxmm.tasks.dance_text import DanceTextTask as DanceTextTask
+    from jaxmm.tasks.sign_autoencoder import SignAutoencoderTask as SignAutoencoderTask
     from jaxmm.tasks.text2sign import Text2SignTask as Text2SignTask
     from jaxmm.train.loop import Loop as Loop
     from jaxmm.train.step import Devices as Devices
@@ -61,6 +64,7 @@ _HOMES = {
     "Group": "jaxmm.optim",
     "DanceTextTask": "jaxmm.tasks.dance_text",
     "Text2SignTask": "jaxmm.tasks.text2sign",
+    "SignAutoencoderTask": "jaxmm.tasks.sign_autoencoder",
     "Contrastive": "jaxmm.objectives.settings",
     "SignObjective": "jaxmm.objectives.sign",
     "Freeze": "jaxmm.weights",
@@ -78,6 +82,7 @@ _HOMES = {
     "SignText": "jaxmm.data.sign_text",
     "ProceduralSigns": "jaxmm.data.sign.sources",
     "SignFolder": "jaxmm.data.sign.sources",
+    "SignMotions": "jaxmm.data.sources",
     "SpelledWords": "jaxmm.data.sign.sources",
     "HashSplit": "jaxmm.data.splits",
     "FileSplit": "jaxmm.data.splits",
@@ -92,10 +97,11 @@ _HOMES = {
     "ProjectionHead": "jaxmm.encoders.heads",
     "SignGenerator": "jaxmm.generators.sign",
     "SignCritic": "jaxmm.generators.critics",
+    "SignAutoencoder": "jaxmm.encoders.sign_autoencoder",
     "symmetric_infonce": "jaxmm.objectives.contrastive",
     "nt_xent": "jaxmm.objectives.contrastive",
     "pairwise_sigmoid": "jaxmm.objectives.contrastive",
-    # Using a trained run; training and evaluating one are `jaxmm.run.train` and `jaxmm.run.evaluate`
+    # Using a trained run; training and evaluating one are `jaxmm.run.train` and `jaxmm.evaluation.evaluate`
     "load": "jaxmm.model",
     "Model": "jaxmm.model",
     "Index": "jaxmm.index",

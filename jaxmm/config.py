@@ -7,7 +7,7 @@ import typing
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-from jaxmm.errors import ConfigError, brief
+from jaxmm.errors import ConfigError, brief, reason
 
 ALLOWED_PREFIXES = ("jaxmm.",)
 """Modules whose classes a JSON document may name; a document is data and must not run anything else."""
@@ -77,7 +77,7 @@ def decode(document: Any, *, allowed_prefixes: Sequence[str] = ALLOWED_PREFIXES)
     try:
         return kind(**values)
     except TypeError as error:
-        raise ConfigError(f"{document[_CLASS]}: {error}; the file is of another version") from error
+        raise ConfigError(f"{document[_CLASS]}: {reason(error)}; the file is of another version") from error
 
 
 def differences(old: Any, new: Any) -> list[str]:

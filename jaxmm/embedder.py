@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float32
@@ -14,7 +13,7 @@ from jaxmm.data.motion_text import Gallery, MotionText, MotionTextData
 from jaxmm.data.text import CaptionTokenizer
 from jaxmm.errors import ConfigError
 from jaxmm.tasks.base import Embeds
-from jaxmm.train.step import compile_eval, make_mesh, place_whole, replicated
+from jaxmm.train.step import compile_eval, make_mesh, place_model, place_whole
 from jaxmm.typing import Collections, Params
 
 _LOG = logging.getLogger(__name__)
@@ -44,7 +43,7 @@ class Embedder:
 
     def texts(self, params: Params, collections: Collections, texts: Sequence[str]) -> Float32[np.ndarray, "texts dim"]:
         """Embeds texts."""
-        params, collections = self._place(params, collections)
+        params, collections = place_model(params, collections, self._mesh)
         num_tokens = self._tokenizer.num_tokens(texts)
         size = self.data.batch_size
         rows = []
@@ -62,7 +61,7 @@ class Embedder:
         motions: Iterable[Sequence[Float32[np.ndarray, "_time joints 3"]]],
     ) -> Float32[np.ndarray, "motions dim"]:
         """Embeds motions, each given as one or more windows."""
-        params, collections = self._place(params, collections)
+        params, collections = place_model(params, collections, self._mesh)
         size, rows, counts, waiting = self.data.batch_size, [], [], []
 
         def embed(windows: list[np.ndarray]) -> None:
@@ -86,16 +85,9 @@ class Embedder:
         """Embeds the motions and the distinct captions of a split."""
         gallery = data.gallery(split)
         _LOG.info("embedding %d motions and %d captions of %s", len(gallery.indices), len(gallery.captions), split)
-        params, collections = self._place(params, collections)
+        params, collections = place_model(params, collections, self._mesh)
         motion = self.motions(params, collections, data.windows(split))
         return gallery, motion, self.texts(params, collections, gallery.captions)
-
-    def _place(self, params: Params, collections: Collections) -> tuple[Params, Collections]:
-        """Sends parameters to the devices once; those that are there stay as they are laid out."""
-        held = jax.tree.leaves(params)
-        if held and isinstance(held[0], jax.Array):
-            return params, collections
-        return jax.device_put((params, collections), replicated(self._mesh))
 
 
 def _mean_of_runs(rows: Float32[np.ndarray, "rows dim"], counts: Sequence[int]) -> Float32[np.ndarray, "runs dim"]:

@@ -119,3 +119,16 @@ def brief(value: object, length: int = 60) -> str:
     """
     text = repr(value) if not isinstance(value, int) or abs(value) < 10**40 else "an enormous number"
     return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def reason(error: BaseException, length: int = 300) -> str:
+    """Returns what another library's error says, cut to a length: it may quote all of a damaged file.
+
+    Example:
+        >>> reason(ValueError("bad"))
+        'bad'
+        >>> reason(ValueError("[" * 1000), 8)
+        '[[[[[...'
+    """
+    text = str(error)
+    return text if len(text) <= length else f"{text[: length - 3]}..."

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jaxmm.config import decode, encode
 from jaxmm.data.captioned import Captioned
-from jaxmm.errors import ConfigError, JaxmmError
+from jaxmm.errors import ConfigError, JaxmmError, reason
 from jaxmm.files import read_json, write_text
 from jaxmm.tasks.base import Task
 from jaxmm.train.loop import Loop
@@ -75,7 +75,7 @@ def read_config(path: Path) -> Experiment:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise ConfigError(f"{path}: cannot be run ({type(error).__name__}: {error})") from error
+        raise ConfigError(f"{path}: cannot be run ({type(error).__name__}: {reason(error)})") from error
     get_config = getattr(module, "get_config", None)
     if get_config is None:
         raise ConfigError(f"{path}: defines no get_config(); write one that returns a jaxmm.Experiment")
@@ -84,7 +84,7 @@ def read_config(path: Path) -> Experiment:
     except JaxmmError:
         raise
     except Exception as error:
-        raise ConfigError(f"{path}: get_config() failed ({type(error).__name__}: {error})") from error
+        raise ConfigError(f"{path}: get_config() failed ({type(error).__name__}: {reason(error)})") from error
     if not isinstance(experiment, Experiment):
         raise ConfigError(f"{path}: get_config() returned {type(experiment).__name__}; return a jaxmm.Experiment")
     return experiment
@@ -113,7 +113,7 @@ def read_experiment(path: Path) -> Experiment:
     try:
         document = read_json(path)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); is this folder a run?") from error
+        raise ConfigError(f"{path}: cannot be read ({reason(error)}); is this folder a run?") from error
     try:
         experiment = decode(document)
     except RecursionError as error:

@@ -1,4 +1,4 @@
-"""Writing what a model signs: features, `.pose` files, and a plot of landmarks over time."""
+"""Writing what a model signs: features, `.pose` files, moving pictures, and a plot of landmarks over time."""
 
 import shutil
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign.folder import write_sign_folder
 from jaxmm.data.sign.pose_file import write_pose
 from jaxmm.errors import ConfigError, DataError, MissingExtraError
+from jaxmm.page.animation import ANIMATIONS, gif_bytes, mp4_bytes
 
 
 def write_signs(out: Path, clips: Sequence[SignClip]) -> None:
@@ -65,7 +66,8 @@ def write_trajectory(path: Path, clip: SignClip, landmarks: Sequence[str]) -> No
         landmarks: Names `part/landmark`.
 
     Raises:
-        ConfigError: If there is no such landmark, or none is named.
+        ConfigError: If there is no such landmark, none is named, or pictures of that kind cannot be written.
+        DataError: If the file cannot be written.
         MissingExtraError: If the extra `plots` is not installed.
 
     Example:
@@ -82,6 +84,7 @@ def write_trajectory(path: Path, clip: SignClip, landmarks: Sequence[str]) -> No
     except ImportError as error:
         raise MissingExtraError.of("matplotlib", extra="plots") from error
     figure = Figure(figsize=(8, 2.2 * len(places)), layout="constrained")
+    _ending(path, tuple(sorted(figure.canvas.get_supported_filetypes())))
     seconds = np.arange(clip.num_frames) / clip.fps
     for row, (name, place) in enumerate(zip(landmarks, places, strict=True), 1):
         axes = figure.add_subplot(len(places), 1, row)
@@ -93,4 +96,49 @@ def write_trajectory(path: Path, clip: SignClip, landmarks: Sequence[str]) -> No
         axes.set_ylabel("shoulder widths")
         axes.legend(loc="upper right")
         axes.set_xlabel("seconds")
-    figure.savefig(path)
+    try:
+        figure.savefig(path)
+    except OSError as error:
+        raise _unwritten(path, error) from error
+
+
+def write_animation(path: Path, clip: SignClip) -> None:
+    """Draws a clip as a moving picture, seen from the front, at the clip's frame rate.
+
+    Args:
+        path: File to write, `.gif` or `.mp4`. A `.gif` rounds times to hundredths of a second, and of more than 50
+            frames a second it keeps as many as it can show.
+        clip: The clip.
+
+    Raises:
+        ConfigError: If the file ends otherwise.
+        DataError: If the file cannot be written.
+        MissingExtraError: If the extra `plots`, or for `.mp4` the extra `video`, is not installed.
+
+    Example:
+        >>> clip = SignClip(key="hello", frames=np.zeros((2, 540), np.float32), fps=25.0, gloss="HELLO")
+        >>> write_animation(Path("hello.avi"), clip)
+        Traceback (most recent call last):
+        jaxmm.errors.ConfigError: hello.avi: cannot be written as .avi; end its name with .gif or .mp4
+    """
+    held = gif_bytes(clip) if _ending(path, ANIMATIONS) == "gif" else mp4_bytes(clip)
+    try:
+        path.write_bytes(held)
+    except OSError as error:
+        raise _unwritten(path, error) from error
+
+
+def _ending(path: Path, endings: Sequence[str]) -> str:
+    """Returns how a file ends, which must be one of the endings."""
+    ending = path.suffix.lower().removeprefix(".")
+    if ending not in endings:
+        *others, last = (f".{known}" for known in endings)
+        raise ConfigError(
+            f"{path}: cannot be written as {path.suffix or 'a file without an ending'}; end its name with "
+            f"{', '.join(others)} or {last}"
+        )
+    return ending
+
+
+def _unwritten(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path}: cannot be written ({error.strerror or error}); choose another place")

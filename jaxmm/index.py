@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float16, Float32, Int64
 
 from jaxmm.data.motion import Skeleton
-from jaxmm.errors import CheckpointError, DataError, brief
+from jaxmm.errors import CheckpointError, DataError, brief, reason
 from jaxmm.files import check_safetensors
 from jaxmm.search import Search, SearchKind, make_search
 
@@ -148,7 +148,7 @@ class Index:
             save_file(arrays, building, metadata={"format": _FORMAT, "values": json.dumps(values)})
             building.replace(path)
         except (OSError, SafetensorError) as error:
-            raise DataError(f"{path}: cannot be written ({error})") from error
+            raise DataError(f"{path}: cannot be written ({reason(error)})") from error
 
     @classmethod
     def read(cls, path: Path) -> "Index":
@@ -167,7 +167,7 @@ class Index:
                     raise DataError(f"{path}: is not an index; make one with jaxmm index")
             arrays = _mapped(path)
         except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
-            raise DataError(f"{path}: cannot be read ({error}); make an index with jaxmm index") from error
+            raise DataError(f"{path}: cannot be read ({reason(error)}); make an index with jaxmm index") from error
         try:
             values = json.loads(metadata["values"])
             skeleton = {name: tuple(own) for name, own in values.pop("skeleton").items()}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxmm.errors import DamagedError
+from jaxmm.errors import DamagedError, reason
 
 MANIFEST_FILE = "manifest.json"
 
@@ -86,7 +86,7 @@ def _read(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise DamagedError(f"{path}: is absent") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedError(f"{path}: is not as it was written ({error})") from error
+        raise DamagedError(f"{path}: is not as it was written ({reason(error)})") from error
     return document
 
 

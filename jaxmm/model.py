@@ -17,6 +17,7 @@ from jaxmm.embedder import Embedder
 from jaxmm.errors import CheckpointError, DataError
 from jaxmm.experiment import Experiment, read_experiment
 from jaxmm.index import Hit, Index
+from jaxmm.sign_codes import SignCoder
 from jaxmm.signing import SignMaker
 from jaxmm.snapshot import tree_sha256
 from jaxmm.typing import Collections, Params
@@ -139,6 +140,15 @@ class Model:
             ConfigError: If the run is of another system.
         """
         return SignMaker(self.experiment.task, self.experiment.data, self.run / ASSETS_FOLDER)
+
+    @functools.cached_property
+    def coder(self) -> SignCoder:
+        """The compiled encoder and decoder of a signing autoencoder.
+
+        Raises:
+            ConfigError: If the run is of another system.
+        """
+        return SignCoder(self.experiment.task, self.experiment.data, self.run / ASSETS_FOLDER)
 
     def generate(
         self, texts: Sequence[str], *, seed: int = 0, num_frames: int | None = None, signer: str | None = None

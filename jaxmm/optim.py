@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, ArrayLike, Float
 
-from jaxmm.errors import ConfigError
+from jaxmm.errors import ConfigError, reason
 from jaxmm.typing import Params
 
 
@@ -60,7 +60,9 @@ class Group:
         try:
             re.compile(self.pattern)
         except re.error as error:
-            raise ConfigError(f"optimizer.groups: {self.pattern!r} is no regular expression ({error})") from error
+            raise ConfigError(
+                f"optimizer.groups: {self.pattern!r} is no regular expression ({reason(error)})"
+            ) from error
         if self.lr_scale is not None and not self.lr_scale >= 0:
             raise ConfigError(f"optimizer.groups: lr_scale is {self.lr_scale}; give 0 or more, or None to freeze")
 

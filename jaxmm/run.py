@@ -1,31 +1,25 @@
-"""Runs: training that starts or continues a folder, its evaluation and its verification."""
+"""Runs: training that starts or continues a folder, and its verification."""
 
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import jax
-import numpy as np
 from jax.experimental.multihost_utils import sync_global_devices
 from jax.sharding import Mesh
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from jaxmm.checkpoint import FOLDER, Checkpoints
 from jaxmm.config import decode, differences, encode
 from jaxmm.errors import CheckpointError, ConfigError
-from jaxmm.evaluate.protocols import BY_SIMILARITY, Protocol
-from jaxmm.evaluate.retrieval import evaluate_retrieval
 from jaxmm.experiment import Experiment, read_experiment, write_experiment
-from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE, load
+from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE
 from jaxmm.optim import Horizon
-from jaxmm.sentences import SentenceEncoder
-from jaxmm.sign_evaluation import evaluate_signing
 from jaxmm.state import TrainState
-from jaxmm.tasks.base import Generates, Task
+from jaxmm.tasks.base import Task
 from jaxmm.train.loop import Hooks, fit
 from jaxmm.train.saver import Saver
 from jaxmm.train.signals import StopRequests
@@ -129,86 +123,6 @@ def leads() -> bool:
         True
     """
     return jax.process_index() == 0
-
-
-def evaluate(
-    run: str | Path,
-    *,
-    root: str | None = None,
-    split: str = "test",
-    protocol: Protocol = "all",
-    graded: bool = False,
-    bootstrap: int = 0,
-    sentences: str | Callable[[Sequence[str]], Float[np.ndarray, "texts dim"]] | None = None,
-    checkpoint: str = "last",
-) -> dict[str, float]:
-    """Evaluates a run on a split of its data, or of the data at another root.
-
-    Args:
-        run: The run's folder.
-        root: Folder of the data; the run's own by default.
-        split: `train`, `val` or `test`.
-        protocol: What queries are searched in.
-        graded: Whether to add nDCG by the similarity of captions.
-        bootstrap: Draws for 95% intervals over the queries; 0 has none.
-        sentences: What the similarity of captions comes from: a checkpoint, or a function from texts to unit-norm
-            vectors; by default the checkpoint that the run's text backbone started from, as it was before training.
-        checkpoint: `last`, `best`, or a step.
-
-    Returns:
-        Of a retrieval run, scores named `<split>/<direction>/<metric>`, the ends of intervals `.../low` and
-        `.../high`, the step, and the protocol as the name of a one. Of a run that generates signing, the step and
-        what `jaxmm.sign_evaluation.evaluate_signing` returns; the arguments between split and checkpoint have no use.
-
-    Raises:
-        ConfigError: If captions must be compared, and neither the run nor `sentences` names a pretrained model; or if
-            `sentences` is given and none are compared.
-        JaxmmError: If the run or the data cannot be read, or there is no such split.
-    """
-    compares = graded or protocol in BY_SIMILARITY
-    if sentences is not None and not compares:
-        raise ConfigError(
-            f"protocol {protocol!r} compares no captions, so sentences has no use; "
-            f"add --ndcg, or choose a protocol among {', '.join(BY_SIMILARITY)}"
-        )
-    model = load(run, checkpoint=checkpoint)
-    if isinstance(model.experiment.task, Generates):
-        if graded or bootstrap or protocol != "all":
-            raise ConfigError(
-                "protocol, ndcg and bootstrap are of retrieval, but this run generates signing; leave them out"
-            )
-        return {"step": float(model.step), **evaluate_signing(model, split=split, root=root)}
-    gallery, motion, text = model.embedder.split(model.params, model.collections, model.open_data(root=root), split)
-    embed = _sentence_encoder(model.experiment, sentences) if compares else None
-    scores = evaluate_retrieval(
-        motion,
-        text,
-        gallery.relevant,
-        protocol=protocol,
-        sentences=None if embed is None else embed(gallery.captions),
-        graded=graded,
-        num_resamples=bootstrap,
-    )
-    return {
-        "step": float(model.step),
-        f"protocol/{protocol}": 1.0,
-        **{f"{split}/{name}": value for name, value in scores.items()},
-    }
-
-
-def _sentence_encoder(
-    experiment: Experiment, sentences: str | Callable[[Sequence[str]], Any] | None
-) -> Callable[[Sequence[str]], Any]:
-    """Returns what tells how near captions are in meaning."""
-    if sentences is not None:
-        return SentenceEncoder.read(sentences) if isinstance(sentences, str) else sentences
-    weights = getattr(experiment.task, "text_weights", None)
-    if weights is None:
-        raise ConfigError(
-            "comparing captions by meaning needs a pretrained text model, and this run's text tower started from "
-            "scratch; name one with --sentences CHECKPOINT, such as sentence-transformers/all-MiniLM-L6-v2"
-        )
-    return SentenceEncoder.read(weights, revision=getattr(experiment.task, "text_revision", None))
 
 
 def verify(run: str | Path) -> dict[str, object]:

@@ -15,7 +15,7 @@ from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign_text import SignText
 from jaxmm.errors import ConfigError, DataError
 from jaxmm.tasks.base import Generates
-from jaxmm.train.step import compile_eval, make_mesh, place_whole, replicated
+from jaxmm.train.step import compile_eval, make_mesh, place_model, place_whole
 from jaxmm.typing import Batch, Collections, Params
 
 
@@ -74,8 +74,7 @@ class SignMaker:
             raise ConfigError(f"seed is {seed}; give a number from 0 to {2**32 - 1}")
         lengths = self._lengths(num_frames, len(texts))
         names, numbers = self._signers(signer, len(texts))
-        if not (held := jax.tree.leaves(params)) or not isinstance(held[0], jax.Array):
-            params, collections = jax.device_put((params, collections), replicated(self._mesh))
+        params, collections = place_model(params, collections, self._mesh)
         clips: list[SignClip] = []
         for start in range(0, len(texts), self.data.batch_size):
             rows = slice(start, start + self.data.batch_size)

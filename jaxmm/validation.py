@@ -12,11 +12,12 @@ from jaxmm.data.sign_text import SignTextData
 from jaxmm.embedder import Embedder
 from jaxmm.errors import ConfigError
 from jaxmm.evaluate.retrieval import evaluate_retrieval
-from jaxmm.evaluate.signs import SignDistance, score_signs
+from jaxmm.evaluate.signs import SignDistance, clip_errors, score_signs
 from jaxmm.experiment import Experiment
+from jaxmm.sign_codes import SignCoder
 from jaxmm.signing import SignMaker
 from jaxmm.state import TrainState
-from jaxmm.tasks.base import Generates
+from jaxmm.tasks.base import Encodes, Generates
 
 _MOST_SIGNED = 64  # clips of a validation split that are generated and compared
 
@@ -42,7 +43,9 @@ def validation(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> 
                 f"loop.best_metric is {loop.best_metric!r}, but the data have no val split; set it to None"
             )
         return None
-    return (_signing if isinstance(experiment.task, Generates) else _retrieval)(experiment, data, mesh)
+    kinds = {Generates: _signing, Encodes: _reconstruction}
+    of_kind = next((score for kind, score in kinds.items() if isinstance(experiment.task, kind)), _retrieval)
+    return of_kind(experiment, data, mesh)
 
 
 def _retrieval(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> Score:
@@ -61,12 +64,17 @@ def _retrieval(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> 
     return score
 
 
-def _signing(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> Score:
+def _no_best(experiment: Experiment) -> None:
+    """Raises a ConfigError where a best checkpoint is asked for, which would be the one of the largest error."""
     if experiment.loop.best_metric is not None:
         raise ConfigError(
             f"loop.best_metric is {experiment.loop.best_metric!r}, but the scores of signing are errors, and the best "
             "checkpoint is that of the largest score; set it to None"
         )
+
+
+def _signing(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> Score:
+    _no_best(experiment)
     signing = cast(SignTextData, data)  # the task takes no other data
     maker = SignMaker(experiment.task, signing.settings, signing.assets, mesh=mesh)
     real, distance = signing.clips("val")[:_MOST_SIGNED], SignDistance()
@@ -75,7 +83,20 @@ def _signing(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> Sc
 
     def score(state: TrainState) -> Mapping[str, float]:
         made = maker(state.params, state.collections, texts, signer=signers)
-        found = score_signs([clip.frames for clip in made], [clip.frames for clip in real], distance)
-        return {f"val/signing/{name}": value for name, value in found.items()}
+        errors = clip_errors([clip.frames for clip in made], [clip.frames for clip in real], distance)
+        return {f"val/signing/{name}": value for name, value in score_signs(errors).items()}
+
+    return score
+
+
+def _reconstruction(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> Score:
+    _no_best(experiment)
+    signing = cast(SignTextData, data)  # the task takes no other data
+    coder = SignCoder(experiment.task, signing.settings, signing.assets, mesh=mesh)
+    real = [clip.frames for clip in signing.clips("val")[:_MOST_SIGNED]]
+
+    def score(state: TrainState) -> Mapping[str, float]:
+        made = coder.reconstruct(state.params, state.collections, real)
+        return {"val/reconstruction/ape": float(clip_errors(made, real, SignDistance())["ape"].mean())}
 
     return score

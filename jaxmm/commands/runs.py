@@ -47,38 +47,51 @@ class Evaluate:
     run: Positional[Path]
     root: Root = None
     split: Split = "test"
+    bootstrap: Annotated[int, arg(help="Draws for 95% intervals over queries or clips; 0 prints none.")] = 0
     protocol: Annotated[
-        Literal["all", "similar_captions", "dissimilar", "small_batches"],
+        Literal["all", "similar_captions", "dissimilar", "small_batches"] | None,
         arg(
-            help="Search the whole split; the whole split, where near-equal captions answer for each other; the 100 "
-            "motions of least similar captions; or batches of 32 motions."
+            help="Of retrieval: search the whole split (all, the default); the whole split, where near-equal captions "
+            "answer for each other; the 100 motions of least similar captions; or batches of 32 motions."
         ),
-    ] = "all"
-    ndcg: Annotated[bool, arg(help="Also print nDCG by the similarity of captions.")] = False
+    ] = None
+    ndcg: Annotated[bool, arg(help="Of retrieval: also print nDCG by the similarity of captions.")] = False
     sentences: Annotated[
         str | None,
         arg(help="Checkpoint that compares captions; by default the one the run's text backbone started from."),
     ] = None
-    bootstrap: Annotated[int, arg(help="Draws for 95% intervals over the queries; 0 prints none.")] = 0
+    back_translation: Annotated[
+        Path | None, arg(help="Of text-to-sign: retrieval run that tells what generated clips sign.")
+    ] = None
+    autoencoder: Annotated[
+        Path | None, arg(help="Of text-to-sign: autoencoder run by whose codes generated clips are compared with real.")
+    ] = None
     checkpoint: Checkpoint = "last"
     json: Json = False
 
     def __call__(self) -> None:
         """Evaluates and prints the scores."""
-        from jaxmm import run
         from jaxmm.evaluate.signs import SignDistance
+        from jaxmm.evaluation import evaluate
 
-        scores = run.evaluate(
+        scores = evaluate(
             self.run,
             root=self.root,
             split=self.split,
+            checkpoint=self.checkpoint,
+            bootstrap=self.bootstrap,
             protocol=self.protocol,
             graded=self.ndcg,
-            bootstrap=self.bootstrap,
             sentences=self.sentences,
-            checkpoint=self.checkpoint,
+            back_translation=self.back_translation,
+            autoencoder=self.autoencoder,
         )
-        how = {"protocol": self.protocol} if f"protocol/{self.protocol}" in scores else SignDistance().settings()
+        protocol = self.protocol or "all"
+        how: dict[str, object] = dict(SignDistance().settings())
+        if f"protocol/{protocol}" in scores:
+            how = {"protocol": protocol}
+        judges = {"back-translation": self.back_translation, "autoencoder": self.autoencoder}
+        how |= {name: judge for name, judge in judges.items() if judge is not None}
         told = "; ".join(f"{name} {value}" for name, value in how.items())
         console.show(scores, title=f"{self.run}, {told}", as_json=self.json)
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from jaxmm.errors import DataError
+from jaxmm.errors import DataError, reason
 
 MAX_ARRAY_BYTES = 64 * 2**20
 """Of one array once inflated: a small archive can announce terabytes. Half an hour of forty joints as float32 fits."""
@@ -40,7 +40,7 @@ def open_archive(path: Path) -> Archive:
             raise DataError(f"{path}: lists {members} members, more than {MAX_MEMBERS}; split the data set")
         return zipfile.ZipFile(path)
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: not a readable npz archive ({error})") from error
+        raise DataError(f"{path}: not a readable npz archive ({reason(error)})") from error
 
 
 def holds(archive: Archive, name: str) -> bool:
@@ -70,7 +70,7 @@ def read_member(archive: Archive, name: str) -> np.ndarray:
         with archive.open(info) as file:
             return _read_array(file, origin, info.file_size)
     except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
-        raise DataError(f"{origin}: damaged or unsupported ({error})") from error
+        raise DataError(f"{origin}: damaged or unsupported ({reason(error)})") from error
 
 
 def read_array(path: Path) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from jaxmm.data.inventory import Problem
 from jaxmm.data.lines import read_lines
-from jaxmm.errors import DataError, brief
+from jaxmm.errors import DataError, brief, reason
 
 CAPTIONS = "captions.jsonl"
 """Name of the file in a folder."""
@@ -138,7 +138,7 @@ def _row(where: str, line: str, name_field: NameField) -> CaptionRow:
     try:
         row: Any = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: not JSON ({error}); write one object a line") from error
+        raise DataError(f"{where}: not JSON ({reason(error)}); write one object a line") from error
     if not isinstance(row, dict) or not isinstance(row.get(name_field), str):
         raise DataError(f'{where}: no "{name_field}"; write {{"{name_field}": "walk", "text": "a person walks"}}')
     name, texts = row[name_field], row.get("texts", [row.get("text")])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float, Float32, Float64
 
-from jaxmm.errors import DataError
+from jaxmm.errors import DataError, reason
 
 SLOWEST_FPS, FASTEST_FPS = 0.1, 10_000
 """Frame rates beyond which a file is taken to be damaged: resampling would make something huge of it."""
@@ -147,7 +147,9 @@ class Motion:
         try:
             "".join((self.key, *self.captions)).encode()
         except UnicodeEncodeError as error:
-            raise DataError(f"{self.key!r}: its key or a caption is not valid Unicode ({error}); correct it") from error
+            raise DataError(
+                f"{self.key!r}: its key or a caption is not valid Unicode ({reason(error)}); correct it"
+            ) from error
 
     @property
     def num_frames(self) -> int:

@@ -13,12 +13,13 @@ from jaxmm.data.captioned import Captioned, CaptionedData
 from jaxmm.data.check import Report, check_source
 from jaxmm.data.motion import Skeleton
 from jaxmm.data.packed import PackedMotions
-from jaxmm.data.sources import MotionSource, ProceduralMotions, packed_source
+from jaxmm.data.sign.check import check_signs
+from jaxmm.data.sources import MotionSource, ProceduralMotions, SignMotions, packed_source
 from jaxmm.data.splits import FileSplit, HashSplit, Split, TagSplit
 from jaxmm.data.text import CaptionTokenizer
 from jaxmm.data.transforms import Augmentation, mirror_caption
 from jaxmm.data.view import MotionView
-from jaxmm.errors import ConfigError, DataError
+from jaxmm.errors import ConfigError, DataError, reason
 from jaxmm.files import read_json, write_text
 from jaxmm.typing import Batch
 
@@ -83,7 +84,9 @@ class MotionText(MotionView, Captioned):
         return MotionTextData(self, packed, assigned, self.saved_tokenizer(assets))
 
     def check(self, root: Path | None) -> Report:
-        """Reads all motions and returns every problem, as `jaxmm.data.check.check_source` does."""
+        """Reads all motions and returns every problem, as `check_source` does, or of signing as `check_signs` does."""
+        if isinstance(self.source, SignMotions):
+            return check_signs(self.source.signs, root, split=self.split, text=self.source.text, normalize=False)
         return check_source(self.source, root, split=self.split)
 
     def blank_batch(self, *, num_joints: int | None = None) -> Batch:
@@ -97,7 +100,7 @@ class MotionText(MotionView, Captioned):
             fields = read_json(assets / _SKELETON)
             fields = {name: tuple(fields[name]) for name in ("joint_names", "parents")}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{assets / _SKELETON}: cannot be read ({error}); the run is incomplete") from error
+            raise DataError(f"{assets / _SKELETON}: cannot be read ({reason(error)}); the run is incomplete") from error
         return Skeleton(**fields)
 
 

@@ -22,7 +22,7 @@ from jaxmm.data.sign.sources import ProceduralSigns, SignSource
 from jaxmm.data.sign.statistics import STATISTICS, Statistics
 from jaxmm.data.splits import FileSplit, HashSplit, Split, TagSplit
 from jaxmm.data.store import Stored, open_stored, store, unreadable
-from jaxmm.errors import ConfigError, DataError
+from jaxmm.errors import ConfigError, DataError, reason
 from jaxmm.files import read_json, write_text
 from jaxmm.typing import Batch
 
@@ -126,7 +126,7 @@ class SignText(Captioned):
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise ValueError("not a list of names")
         except (OSError, ValueError) as error:
-            raise DataError(f"{assets / _SIGNERS}: cannot be read ({error}); the run is incomplete") from error
+            raise DataError(f"{assets / _SIGNERS}: cannot be read ({reason(error)}); the run is incomplete") from error
         return tuple(names)
 
     def blank_batch(self, *, num_joints: int | None = None) -> Batch:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -13,9 +14,12 @@ from jaxmm.data.cache import packed_folder
 from jaxmm.data.captions import CAPTIONS
 from jaxmm.data.folder import list_motion_folder
 from jaxmm.data.humanml3d import list_humanml3d_folder
-from jaxmm.data.inventory import Inventory, existing_folder, list_synthetic
-from jaxmm.data.motion import rooted_at
+from jaxmm.data.inventory import Inventory, Recording, existing_folder, list_synthetic
+from jaxmm.data.motion import Motion, rooted_at
 from jaxmm.data.packed import PackedMotions, open_packed, pack
+from jaxmm.data.sign.clip import SignClip, TextKind
+from jaxmm.data.sign.motions import as_motion
+from jaxmm.data.sign.sources import ProceduralSigns, SignSource
 
 _LOG = logging.getLogger(__name__)
 
@@ -185,7 +189,44 @@ class HumanMl3dFolder:
         )
 
 
-MotionSource: TypeAlias = ProceduralMotions | MotionFolder | BvhFolder | AmcFolder | C3dFolder | HumanMl3dFolder
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SignMotions:
+    """Signing as motions of arms and hands, each captioned by what is signed; see `as_motion`.
+
+    Clips without the text are left out. Use it with `TagSplit()` where the signing has its own splits.
+
+    Attributes:
+        signs: Where the signing comes from.
+        text: Which text of a clip is its caption.
+
+    Example:
+        >>> next(SignMotions(signs=ProceduralSigns(takes=1)).inventory(None).items()).skeleton.joint_names[0]
+        'body/NOSE'
+    """
+
+    signs: SignSource = dataclasses.field(default_factory=ProceduralSigns)
+    text: TextKind = "gloss"
+
+    def inventory(self, root: Path | None) -> Inventory[Motion]:
+        """Lists the clips without reading them.
+
+        Raises:
+            DataError: If the signing cannot be listed.
+        """
+        listed = self.signs.inventory(root)
+
+        def motions(recording: Recording[SignClip]) -> Recording[Motion]:
+            return Recording(key=recording.key, read=lambda: self._told(recording.read()))
+
+        return Inventory(recordings=tuple(map(motions, listed.recordings)), problems=listed.problems)
+
+    def _told(self, clips: Iterable[SignClip]) -> Iterator[Motion]:
+        return (as_motion(clip, text=self.text) for clip in clips if clip.text(self.text) is not None)
+
+
+MotionSource: TypeAlias = (
+    ProceduralMotions | MotionFolder | BvhFolder | AmcFolder | C3dFolder | HumanMl3dFolder | SignMotions
+)
 """Any of the sources."""
 
 

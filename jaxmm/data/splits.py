@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-from jaxmm.errors import DataError
+from jaxmm.errors import DataError, reason
 from jaxmm.files import read_json
 
 Split: TypeAlias = Literal["train", "val", "test"]
@@ -80,7 +80,9 @@ class FileSplit:
         try:
             lists = read_json(Path(self.path))
         except (OSError, ValueError) as error:
-            raise DataError(f"{self.path}: cannot be read as JSON ({error}); write lists of keys by split") from error
+            raise DataError(
+                f"{self.path}: cannot be read as JSON ({reason(error)}); write lists of keys by split"
+            ) from error
         if not isinstance(lists, dict) or not set(lists) <= set(_SPLITS) or not all(map(_is_texts, lists.values())):
             raise DataError(f"{self.path}: expected an object with the lists {', '.join(_SPLITS)}")
         assigned: dict[str, Split] = {}

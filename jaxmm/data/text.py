@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Int32
 from tokenizers import Encoding, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from jaxmm.errors import DataError, brief
+from jaxmm.errors import DataError, brief, reason
 
 TOKENIZER_FILE = "tokenizer.json"
 """Name of the file in which a tokenizer is kept."""
@@ -61,7 +61,7 @@ class CaptionTokenizer:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # the library raises plain Exception, and a panic of its parser is not even that
-            raise DataError(f"{path}: not a tokenizer ({error}); fetch the checkpoint again") from error
+            raise DataError(f"{path}: not a tokenizer ({reason(error)}); fetch the checkpoint again") from error
 
     @classmethod
     def of_words(cls, captions: Iterable[str], *, max_tokens: int) -> "CaptionTokenizer":

@@ -5,7 +5,7 @@ the real frame counts nowhere.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
@@ -14,6 +14,7 @@ from jaxmm.data.sign.clip import SignClip, TextKind
 from jaxmm.data.sign.layout import HOLISTIC, SignLayout
 from jaxmm.data.sign.statistics import Statistics
 from jaxmm.errors import ConfigError, DataError
+from jaxmm.evaluate.intervals import ScoredQueries, bootstrap_intervals
 
 _MISSED = 1.0  # shoulder widths: the error of a landmark that is in the real frame and not in the generated one
 
@@ -96,12 +97,12 @@ class SignDistance:
         return positions, (positions != 0).any(axis=-1)
 
 
-def score_signs(
+def clip_errors(
     made: Sequence[Float32[np.ndarray, "_time dim"]],
     real: Sequence[Float32[np.ndarray, "_real_time dim"]],
     distance: SignDistance,
-) -> dict[str, float]:
-    """Returns the mean errors of clips against the real clips of the same texts.
+) -> dict[str, Float[np.ndarray, "clips"]]:
+    """Returns the errors of clips against the real clips of the same texts.
 
     Args:
         made: Generated clips, or those of a baseline.
@@ -109,20 +110,46 @@ def score_signs(
         distance: What a distance is.
 
     Returns:
-        `ndtw_mje` and `ape` in shoulder widths, and `length_error`, the share of the real length by which a clip is
-        too short or too long.
+        For each clip `ndtw_mje` and `ape` in shoulder widths, and `length_error`, the share of the real length by
+        which it is too short or too long.
 
     Example:
         >>> real = [np.ones((4, 540), np.float32)]
-        >>> score_signs([np.ones((5, 540), np.float32)], real, SignDistance())
-        {'ndtw_mje': 0.0, 'ape': 0.0, 'length_error': 0.25}
+        >>> errors = clip_errors([np.ones((5, 540), np.float32)], real, SignDistance())
+        >>> {name: values.tolist() for name, values in errors.items()}
+        {'ndtw_mje': [0.0], 'ape': [0.0], 'length_error': [0.25]}
     """
     pairs = list(zip(made, real, strict=True))
     return {
-        "ndtw_mje": float(np.mean([distance.aligned_error(own, other) for own, other in pairs])),
-        "ape": float(np.mean([distance.position_error(own, other) for own, other in pairs])),
-        "length_error": float(np.mean([abs(len(own) - len(other)) / len(other) for own, other in pairs])),
+        "ndtw_mje": np.array([distance.aligned_error(own, other) for own, other in pairs]),
+        "ape": np.array([distance.position_error(own, other) for own, other in pairs]),
+        "length_error": np.array([abs(len(own) - len(other)) / len(other) for own, other in pairs]),
     }
+
+
+def score_signs(errors: Mapping[str, Float[np.ndarray, "clips"]], *, num_resamples: int = 0) -> dict[str, float]:
+    """Returns the mean of each error over the clips.
+
+    Args:
+        errors: What `clip_errors` returned.
+        num_resamples: Bootstrap draws over the clips for 95% intervals, `.../low` and `.../high`; 0 has none.
+
+    Raises:
+        ConfigError: If `num_resamples` is negative.
+
+    Example:
+        >>> score_signs({"ape": np.array([0.0, 1.0])})
+        {'ape': 0.5}
+    """
+    if num_resamples < 0:
+        raise ConfigError(f"bootstrap is {num_resamples}; give a number of draws, or 0 for no intervals")
+    scores = {name: float(values.mean()) for name, values in errors.items()}
+    if num_resamples:
+        num_clips = len(next(iter(errors.values())))
+        part = ScoredQueries(queries=np.arange(num_clips), gallery=num_clips, values=errors)
+        for name, (low, high) in bootstrap_intervals([part], num_resamples=num_resamples).items():
+            scores |= {f"{name}/low": low, f"{name}/high": high}
+    return scores
 
 
 def baselines(

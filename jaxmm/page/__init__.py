@@ -1,15 +1,8 @@
 """A search page: queries and the motions or sentences they retrieve, moving, in one offline HTML file."""
 
-import base64
 import dataclasses
-import hashlib
-import html
-import json
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import resources
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -17,12 +10,12 @@ from jaxtyping import Float
 from jaxmm.data.motion import Skeleton
 from jaxmm.errors import DataError
 from jaxmm.page.body import Body
+from jaxmm.page.document import encode_positions, write_document
 
 __all__ = ["Body", "Figure", "Query", "write_search_page"]
 
-_STEPS = np.iinfo(np.int16).max
-# A step of one millimetre keeps the rounding error at half a millimetre.
-_FURTHEST = _STEPS / 1000
+# Steps of one millimetre, of which 16 bits hold so many, keep the rounding error at half a millimetre.
+_FURTHEST = np.iinfo(np.int16).max / 1000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -132,6 +125,7 @@ def write_search_page(
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> still = Figure(key="still", captions=("a person stands",), fps=2.0, positions=np.zeros((4, 1, 3)))
         >>> query = Query(text="standing", results=((0, 0.9),), relevant=frozenset({0}))
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -161,29 +155,26 @@ def write_search_page(
         "figures": [_encode_figure(figure) for figure in embedded],
         "queries": [_encode_query(query, place) for query in queries],
     }
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_bytes(_render(title, data).encode())
-    except OSError as error:
-        raise DataError(f"{path}: the page cannot be written ({error.strerror}); choose another place") from error
+    write_document(
+        path,
+        title=title,
+        content="search.html",
+        styles=("base.css", "search.css"),
+        scripts=("motion.js", "paint.js", "stage.js", "orbit.js", "player.js", "search.js"),
+        data=data,
+    )
 
 
 def _encode_figure(figure: Figure) -> dict[str, object]:
-    """Rounds positions to 16-bit steps around the middle of the space they cover."""
-    positions = figure.positions.astype(np.float64)
-    low, high = positions.min(axis=(0, 1)), positions.max(axis=(0, 1))
-    middle, half = (low + high) / 2, float((high - low).max()) / 2
-    if half > _FURTHEST:
-        raise DataError(f"{figure.key}: spans {2 * half:.0f} metres; convert the positions to metres or cut the motion")
-    step = half / _STEPS or 1.0
+    span = float(np.ptp(figure.positions.astype(np.float64), axis=(0, 1)).max())
+    if span / 2 > _FURTHEST:
+        raise DataError(f"{figure.key}: spans {span:.0f} metres; convert the positions to metres or cut the motion")
     return {
         "key": figure.key,
         "captions": figure.captions,
         "fps": figure.fps,
-        "frames": len(positions),
-        "middle": middle.tolist(),
-        "step": step,
-        "data": base64.b64encode(np.rint((positions - middle) / step).astype("<i2").tobytes()).decode("ascii"),
+        "frames": len(figure.positions),
+        **encode_positions(figure.positions),
     }
 
 
@@ -204,30 +195,3 @@ def _ranked(items: Iterable[tuple[object, object, float]], relevant: frozenset) 
     return [
         [item, round(float(score), 6), identity in relevant if relevant else None] for item, identity, score in items
     ]
-
-
-def _render(title: str, data: Mapping[str, object]) -> str:
-    """Fills the template once, so that nothing in the data is taken for a placeholder or for markup."""
-    files = resources.files(__name__)
-    style = files.joinpath("search.css").read_text(encoding="utf-8")
-    scripts = ("motion.js", "stage.js", "orbit.js", "search.js")
-    script = "".join(files.joinpath(name).read_text(encoding="utf-8") for name in scripts)
-    # Inside a script element only these characters could end it or open a comment.
-    payload = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    for character in "<>&":
-        payload = payload.replace(character, f"\\u{ord(character):04x}")
-    parts = {
-        "title": html.escape(title),
-        "style": style,
-        "style_hash": _source_hash(style),
-        "script": script,
-        "script_hash": _source_hash(script),
-        "data": payload,
-    }
-    template = files.joinpath("search.html").read_text(encoding="utf-8")
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
-
-
-def _source_hash(source: str) -> str:
-    """Names inline source as a content security policy does; a browser then runs this and nothing else."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode('ascii')}"

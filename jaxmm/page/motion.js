@@ -12,7 +12,7 @@ const Motion = (() => {
     const points = new Float32Array(bytes.length / 2);
     let floor = Infinity;
     for (let i = 0; i < points.length; i++) {
-      points[i] = figure.middle[i % 3] + figure.step * view.getInt16(2 * i, true);
+      points[i] = figure.middle[i % 3] + figure.step[i % 3] * view.getInt16(2 * i, true);
       if (i % 3 === 1) floor = Math.min(floor, points[i]);
     }
     // The thinnest limbs are hands and feet; the lowest of them rests on the ground.

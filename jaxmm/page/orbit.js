@@ -1,24 +1,23 @@
 
-/* The camera that all figures share, and the pointer, wheel and keys that move it; `changed` is called after. */
-const Orbit = (changed) => {
-  const ZOOM = { min: 0.5, max: 5 };
-  const PITCH = { min: 0.02, max: 1.5 };
-  const camera = { ...Stage.HOME };
+/* The camera that all figures share, and the pointer, wheel and keys that move it; `changed` is called after.
+   `limits` has where the camera is at home, and how far it may turn and zoom. */
+const Orbit = (limits, changed) => {
+  const camera = { ...limits.home };
   const clamp = (value, { min, max }) => Math.min(max, Math.max(min, value));
 
   function turn(yaw, pitch) {
-    camera.yaw += yaw;
-    camera.pitch = clamp(camera.pitch + pitch, PITCH);
+    camera.yaw = clamp(camera.yaw + yaw, limits.yaw);
+    camera.pitch = clamp(camera.pitch + pitch, limits.pitch);
     changed();
   }
 
   function zoom(factor) {
-    camera.zoom = clamp(camera.zoom * factor, ZOOM);
+    camera.zoom = clamp(camera.zoom * factor, limits.zoom);
     changed();
   }
 
   function reset() {
-    Object.assign(camera, Stage.HOME);
+    Object.assign(camera, limits.home);
     changed();
   }
 

@@ -3,30 +3,21 @@
 (() => {
   const ROW_HEIGHT = 54;
   const MANY_CAPTIONS = 3;
-  const MILLISECONDS_PER_DRAW = 1000 / 60;
 
   const { body, facts, figures, queries } = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
-  const [filter, list, runway, scrub] = ["filter", "list", "runway", "scrub"].map(byId);
+  const [filter, list, runway] = ["filter", "list", "runway"].map(byId);
   const allScores = queries.flatMap((query) => [...query.results, ...query.texts].map(([, score]) => score));
   const scores = allScores.reduce(([low, high], score) => [Math.min(low, score), Math.max(high, score)], [0, -Infinity]);
   const haystacks = queries.map((query) => query.text.toLowerCase());
   const decoded = new Map();
-  const orbit = Orbit(() => invalidate());
-  const clock = { seconds: 0, length: 1, speed: 1, playing: !matchMedia("(prefers-reduced-motion: reduce)").matches };
   let theme = Stage.readTheme();
+  const player = Player(() => { theme = Stage.readTheme(); });
+  const orbit = Orbit(Stage.ORBIT, () => player.invalidate());
   let matches = queries.map((_, index) => index);
   let selected = -1;
   let cards = [];
   let space = null;
-
-  /* Makes an element; children that are strings become text, so no caption is ever read as markup. */
-  function element(tag, attributes, ...children) {
-    const node = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-    node.append(...children.filter((child) => child !== null));
-    return node;
-  }
 
   const motionOf = (index) => {
     if (!decoded.has(index)) decoded.set(index, Motion.decode(figures[index], body));
@@ -134,9 +125,9 @@
         captionsOf(figure.captions),
         element("p", { class: "key" }, element("code", {}, figure.key), ` ${secondsOf(figure).toFixed(1)} s`)));
     orbit.listen(canvas);
-    cards.push({ canvas, index, visible: null });
-    seen.observe(canvas);
-    sized.observe(canvas);
+    // Shorter motions repeat until the longest one ends; then all start again together.
+    const draw = (seconds) => Stage.draw(canvas, motionOf(index), body, seconds % secondsOf(figure), orbit.camera, space, theme);
+    cards.push({ canvas, index, draw });
     return card;
   }
 
@@ -155,8 +146,6 @@
     byId("query").className = query.figure === null ? "said" : "";
     byId("verdict").textContent = [[query.results, query.relevant], [query.texts, query.relevantTexts]]
       .filter(([ranked]) => ranked.length).map(([ranked, relevant]) => verdictOf(ranked, relevant)).join(" ");
-    seen.disconnect();
-    sized.disconnect();
     cards = [];
     const parts = [];
     if (query.figure !== null) parts.push(element("section", { class: "asked", "aria-label": "The query" }, cardOf(query.figure, { tag: "div" })));
@@ -172,11 +161,8 @@
     }
     byId("answer").replaceChildren(...parts, answers);
     byId("answer").className = query.figure === null ? "" : "beside";
-    const motions = cards.map(({ index }) => motionOf(index));
-    space = Motion.frameOf(motions);
-    clock.length = Math.max(0, ...cards.map(({ index }) => secondsOf(figures[index]))) || 1;
-    clock.seconds = 0;
-    scrub.max = clock.length;
+    space = Motion.frameOf(cards.map(({ index }) => motionOf(index)));
+    player.show(cards, Math.max(0, ...cards.map(({ index }) => secondsOf(figures[index]))));
   }
 
   function select(index) {
@@ -185,105 +171,33 @@
     show(queries[index]);
     if (location.hash !== `#q=${index}`) location.replace(`#q=${index}`);
     reveal();
-    invalidate();
   }
-
-  /* ---- Time ---- */
-
-  let scheduled = false;
-  let lastDraw = 0;
-
-  /* Shorter motions repeat until the longest one ends; then all start again together. */
-  function drawCards() {
-    for (const { canvas, index, visible } of cards) {
-      const motion = motionOf(index);
-      if (visible && canvas.clientWidth && canvas.width) {
-        Stage.draw(canvas, motion, body, clock.seconds % secondsOf(figures[index]), orbit.camera, space, theme);
-      }
-    }
-    if (document.activeElement !== scrub || clock.playing) scrub.value = clock.seconds;
-    byId("time").textContent = `${clock.seconds.toFixed(1)} / ${clock.length.toFixed(1)} s`;
-    scrub.setAttribute("aria-valuetext", byId("time").textContent);
-  }
-
-  function tick(now) {
-    scheduled = false;
-    const elapsed = now - lastDraw;
-    // A little early is on time: screens of 60 Hz report slightly less than a sixtieth.
-    if (elapsed < MILLISECONDS_PER_DRAW - 2) return invalidate();
-    lastDraw = now;
-    // A tab that was away goes on where it was instead of jumping.
-    if (clock.playing) clock.seconds = (clock.seconds + (Math.min(elapsed, 100) / 1000) * clock.speed) % clock.length;
-    drawCards();
-    if (cards.every(({ visible }) => visible !== null)) document.documentElement.dataset.ready = "1";
-    if (clock.playing && cards.some(({ visible }) => visible)) invalidate();
-  }
-
-  function invalidate() {
-    if (scheduled) return;
-    scheduled = true;
-    requestAnimationFrame(tick);
-  }
-
-  function setPlaying(playing) {
-    clock.playing = playing;
-    byId("play").textContent = playing ? "Pause" : "Play";
-    invalidate();
-  }
-
-  function seek(seconds) {
-    clock.seconds = clamp(seconds, { min: 0, max: clock.length });
-    invalidate();
-  }
-
-  /* ---- What is in sight, and how large ---- */
-
-  const cardWith = (canvas) => cards.find((card) => card.canvas === canvas);
-  const seen = new IntersectionObserver((entries) => {
-    for (const { target, isIntersecting } of entries) if (cardWith(target)) cardWith(target).visible = isIntersecting;
-    invalidate();
-  }, { rootMargin: "80px" });
-  const sized = new ResizeObserver((entries) => {
-    const density = Math.min(2, devicePixelRatio || 1);
-    for (const { target } of entries) {
-      target.width = Math.round(target.clientWidth * density);
-      target.height = Math.round(target.clientHeight * density);
-    }
-    drawCards();
-  });
 
   /* ---- Start ---- */
 
   const linked = () => Number((location.hash.match(/^#q=(\d+)$/) ?? [, "0"])[1]);
-  byId("facts").append(...facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+  showFacts(facts);
   byId("legend").hidden = queries.every((query) => (query.results[0] ?? query.texts[0])[2] === null);
   filter.addEventListener("input", applyFilter);
   filter.addEventListener("keydown", steer);
   list.addEventListener("keydown", steer);
   list.addEventListener("scroll", drawRows, { passive: true });
-  scrub.addEventListener("input", () => { setPlaying(false); seek(Number(scrub.value)); });
-  byId("play").addEventListener("click", () => setPlaying(!clock.playing));
-  byId("speed").addEventListener("change", (event) => { clock.speed = Number(event.target.value); });
   byId("reset").addEventListener("click", orbit.reset);
   addEventListener("hashchange", () => select(linked()));
   addEventListener("resize", drawRows);
   addEventListener("keydown", (event) => {
-    if (event.target.closest?.("input, select, button, summary") || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === " ") setPlaying(!clock.playing);
-    else if (event.key === "/") filter.focus();
-    else return;
+    if (event.key !== "/" || event.target.closest?.("input, select, button, summary") || event.ctrlKey || event.metaKey || event.altKey) return;
+    filter.focus();
     event.preventDefault();
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { theme = Stage.readTheme(); invalidate(); });
-  setPlaying(clock.playing);
   applyFilter();
   select(linked() < queries.length ? linked() : 0);
 
   window.jaxmmPage = {
     select,
-    seek,
-    play: () => setPlaying(true),
-    pause: () => setPlaying(false),
-    frame: () => ({ query: selected, seconds: clock.seconds, playing: clock.playing, ...orbit.camera, shown: cards.map(({ index }) => figures[index].key) }),
+    seek: player.seek,
+    play: player.play,
+    pause: player.pause,
+    frame: () => ({ query: selected, seconds: player.clock.seconds, playing: player.clock.playing, ...orbit.camera, shown: cards.map(({ index }) => figures[index].key) }),
   };
 })();

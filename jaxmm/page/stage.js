@@ -7,8 +7,10 @@ const Stage = (() => {
   const TRAIL_SECONDS = 2;
   const MARGIN = 0.92;
   const LABELS_HEIGHT = 28;
-  const LIGHT = { x: -0.45, y: -0.89 };
   const HOME = { yaw: -0.55, pitch: 0.2, zoom: 1 };
+  const ORBIT = { home: HOME, yaw: { min: -Infinity, max: Infinity }, pitch: { min: 0.02, max: 1.5 }, zoom: { min: 0.5, max: 5 } };
+
+  const { LIGHT, mix, css, fillShaded, drawBall, drawCapsule, outline } = Paint;
 
   /* Maps points to pixels below the strip at the top that holds rank and mark. */
   function projector(width, fullHeight, camera, frame) {
@@ -32,15 +34,7 @@ const Stage = (() => {
     return { project, squash: sinPitch, scale };
   }
 
-  const mix = (from, to, share) => from.map((value, i) => value + (to[i] - value) * share);
-  const css = (colour, alpha = 1) => `rgb(${colour.map(Math.round).join(" ")} / ${alpha})`;
-  const hex = (text) => [1, 3, 5].map((i) => parseInt(text.trim().slice(i, i + 2), 16));
-
-  function readTheme() {
-    const style = getComputedStyle(document.documentElement);
-    const names = ["left", "right", "middle", "backdrop", "grid", "trail", "shadow", "shine", "shade"];
-    return Object.fromEntries(names.map((name) => [name, hex(style.getPropertyValue(`--${name}`))]));
-  }
+  const readTheme = () => Paint.readColours(["left", "right", "middle", "backdrop", "grid", "trail", "shadow", "shine", "shade"]);
 
   /* Fills with a colour that fades out towards the rim of the ground disc, seen in perspective. */
   function strokeFading(context, view, ground, colour, alpha) {
@@ -133,67 +127,6 @@ const Stage = (() => {
   /* Further parts blend into the backdrop, so that near and far limbs tell apart. */
   function tint(theme, name, depth) {
     return mix(theme[name], theme.backdrop, Math.min(0.45, Math.max(0, 0.12 - 0.45 * depth)));
-  }
-
-  function fillShaded(context, theme, colour, middle, across, contrast) {
-    const shade = context.createLinearGradient(
-      middle.x + across.x, middle.y + across.y, middle.x - across.x, middle.y - across.y);
-    shade.addColorStop(0, css(mix(colour, theme.shine, 0.12 + 0.2 * contrast)));
-    shade.addColorStop(0.3, css(mix(colour, theme.shine, 0.1 + 0.08 * contrast)));
-    shade.addColorStop(1, css(mix(colour, theme.shade, 0.16 + 0.22 * contrast)));
-    context.fillStyle = shade;
-    context.fill();
-  }
-
-  function drawBall(context, theme, centre, radius, colour) {
-    const shade = context.createRadialGradient(
-      centre.x + LIGHT.x * radius * 0.4, centre.y + LIGHT.y * radius * 0.4, radius * 0.1, centre.x, centre.y, radius);
-    shade.addColorStop(0, css(mix(colour, theme.shine, 0.34)));
-    shade.addColorStop(0.55, css(mix(colour, theme.shine, 0.06)));
-    shade.addColorStop(1, css(mix(colour, theme.shade, 0.34)));
-    context.beginPath();
-    context.arc(centre.x, centre.y, radius, 0, 2 * Math.PI);
-    context.fillStyle = shade;
-    context.fill();
-  }
-
-  function drawCapsule(context, theme, from, to, fromRadius, toRadius, colour) {
-    const length = Math.hypot(to.x - from.x, to.y - from.y);
-    if (length <= Math.abs(fromRadius - toRadius)) {
-      drawBall(context, theme, fromRadius > toRadius ? from : to, Math.max(fromRadius, toRadius), colour);
-      return;
-    }
-    const along = Math.atan2(to.y - from.y, to.x - from.x);
-    const tangent = Math.acos((fromRadius - toRadius) / length);
-    context.beginPath();
-    context.arc(from.x, from.y, fromRadius, along + tangent, along - tangent + 2 * Math.PI);
-    context.arc(to.x, to.y, toRadius, along - tangent, along + tangent);
-    context.closePath();
-    const normal = { x: -Math.sin(along), y: Math.cos(along) };
-    const lit = normal.x * LIGHT.x + normal.y * LIGHT.y;
-    const reach = Math.max(fromRadius, toRadius) * Math.sign(lit || 1);
-    const middle = { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 };
-    fillShaded(context, theme, colour, middle, { x: normal.x * reach, y: normal.y * reach }, Math.abs(lit));
-  }
-
-  /* The convex outline of discs, by Andrew's monotone chain over points on their rims. */
-  function outline(discs) {
-    const rim = discs.flatMap(({ x, y, radius }) =>
-      Array.from({ length: 20 }, (_, i) => [x + radius * Math.cos((i * Math.PI) / 10), y + radius * Math.sin((i * Math.PI) / 10)]));
-    rim.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-    const half = (points) => {
-      const chain = [];
-      for (const point of points) {
-        while (chain.length > 1) {
-          const [a, b] = chain.slice(-2);
-          if ((b[0] - a[0]) * (point[1] - a[1]) - (b[1] - a[1]) * (point[0] - a[0]) > 0) break;
-          chain.pop();
-        }
-        chain.push(point);
-      }
-      return chain.slice(0, -1);
-    };
-    return [...half(rim), ...half(rim.reverse())];
   }
 
   /* Chest and pelvis are one surface under one light, so that no seam shows at the waist. */
@@ -289,5 +222,5 @@ const Stage = (() => {
     drawBody(context, view, theme, body, now.pose);
   }
 
-  return { draw, readTheme, HOME };
+  return { draw, readTheme, ORBIT };
 })();

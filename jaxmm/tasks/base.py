@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from jaxmm import parallel
 from jaxmm.data.captioned import CaptionedData
@@ -224,4 +224,24 @@ class Generates(Protocol):
 
     def generate(self, params: Params, collections: Collections, batch: Batch) -> Mapping[str, Array]:
         """Makes a clip for each text; see `jaxmm.tasks.text2sign.Text2SignTask.generate`."""
+        ...
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """A task whose codes of signing tell how much of it looks real."""
+
+    @property
+    def numerics(self) -> Numerics:
+        """Precision of the products."""
+        ...
+
+    def encode(
+        self, params: Params, collections: Collections, batch: Batch
+    ) -> tuple[Float[Array, "batch codes code_dim"], Bool[Array, "batch codes"]]:
+        """Returns codes of stretches of `frames` under `frame_mask`, and which of them are of valid frames."""
+        ...
+
+    def reconstruct(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch time dim"]:
+        """Returns `frames` as their codes tell them, normalised."""
         ...

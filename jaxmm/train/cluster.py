@@ -4,7 +4,7 @@ import os
 
 import jax
 
-from jaxmm.errors import ConfigError
+from jaxmm.errors import ConfigError, reason
 
 VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 """Where the first process listens, as host:port; how many there are; which one this is, from 0."""
@@ -38,7 +38,7 @@ def join_cluster() -> None:
         try:
             num_processes, process_id = (int(values[name]) for name in VARIABLES[1:])
         except ValueError as error:
-            raise ConfigError(f"{' and '.join(VARIABLES[1:])} must be whole numbers ({error})") from error
+            raise ConfigError(f"{' and '.join(VARIABLES[1:])} must be whole numbers ({reason(error)})") from error
     try:
         jax.distributed.initialize(values.get(VARIABLES[0]), num_processes, process_id)
     except (ValueError, RuntimeError) as error:

@@ -147,6 +147,20 @@ def place_whole(batch: Batch, mesh: Mesh) -> Batch:
     return {name: jax.device_put(np.asarray(rows), sharding) for name, rows in batch.items()}
 
 
+def place_model(params: Params, collections: Collections, mesh: Mesh) -> tuple[Params, Collections]:
+    """Sends a model to every device, once; one that is on devices stays as it is laid out.
+
+    Example:
+        >>> params, _ = place_model({"w": np.zeros(2, np.float32)}, {}, make_mesh(Devices(num_devices=1)))
+        >>> isinstance(params["w"], jax.Array)
+        True
+    """
+    held = jax.tree.leaves(params)
+    if held and isinstance(held[0], jax.Array):
+        return params, collections
+    return jax.device_put((params, collections), replicated(mesh))
+
+
 def compile_train_step(task: Task, state: TrainState, mesh: Mesh, *, mode: Literal["jit", "pmap"] = "jit") -> TrainStep:
     """Compiles the task's update; the state's memory is reused for the new state.
 

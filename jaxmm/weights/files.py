@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxmm.errors import WeightsError
+from jaxmm.errors import WeightsError, reason
 from jaxmm.files import check_safetensors, read_json
 from jaxmm.hub import CONFIG, TENSORS
 
@@ -31,7 +31,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     try:
         config = read_json(path)
     except (OSError, ValueError) as error:
-        raise WeightsError(f"{path}: not readable as JSON ({error}); fetch the checkpoint again") from error
+        raise WeightsError(f"{path}: not readable as JSON ({reason(error)}); fetch the checkpoint again") from error
     if not isinstance(config, dict):
         raise WeightsError(f"{path}: holds a {type(config).__name__}, not an object; fetch the checkpoint again")
     return config
@@ -61,7 +61,7 @@ def read_tensors(folder: str | Path) -> dict[str, np.ndarray]:
         return load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(
-            f"{path}: not readable as safetensors ({error}); the file is damaged or incomplete, fetch it again"
+            f"{path}: not readable as safetensors ({reason(error)}); the file is damaged or incomplete, fetch it again"
         ) from error
 
 
@@ -94,7 +94,7 @@ def write_checkpoint(folder: str | Path, tensors: Mapping[str, np.ndarray], conf
         (target / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     except (OSError, SafetensorError) as error:
         raise WeightsError(
-            f"{target}: cannot write a checkpoint ({error}); choose a folder you may write to"
+            f"{target}: cannot write a checkpoint ({reason(error)}); choose a folder you may write to"
         ) from error
 
 

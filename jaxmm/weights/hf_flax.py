@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import traverse_util
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from jaxmm.errors import MissingExtraError, WeightsError
+from jaxmm.errors import MissingExtraError, WeightsError, reason
 from jaxmm.hub import CONFIG
 from jaxmm.typing import Params
 from jaxmm.weights.files import read_config
@@ -47,7 +47,9 @@ class HFFlaxBackbone:
         try:
             described = json.loads(self.config)
         except ValueError as error:
-            raise WeightsError(f"HFFlaxBackbone: config is not JSON ({error}); use HFFlaxBackbone.read") from error
+            raise WeightsError(
+                f"HFFlaxBackbone: config is not JSON ({reason(error)}); use HFFlaxBackbone.read"
+            ) from error
         if not isinstance(described, dict) or not isinstance(described.get("model_type"), str):
             raise WeightsError("HFFlaxBackbone: config names no model_type; use HFFlaxBackbone.read(folder)")
 

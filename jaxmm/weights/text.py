@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxmm.encoders.text import TransformerText
-from jaxmm.errors import WeightsError
+from jaxmm.errors import WeightsError, reason
 from jaxmm.hub import CONFIG
 from jaxmm.typing import Params
 from jaxmm.weights.families import FAMILIES, backbone_table, family_of
@@ -69,7 +69,7 @@ def load_backbone(folder: str | Path, module: TransformerText | HFFlaxBackbone) 
     try:
         return import_tree(read_tensors(folder), backbone_table(module), parameter_shapes(module))
     except WeightsError as error:
-        raise WeightsError(f"{folder}: {error}") from error
+        raise WeightsError(f"{folder}: {reason(error)}") from error
 
 
 def save_backbone(params: Params, module: TransformerText | HFFlaxBackbone, folder: str | Path) -> None:

@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+
+from .browser import CHROMIUM, Browser
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Four passes of a few steps over short clips, whose programs compile fast.
@@ -92,3 +94,13 @@ def short_run(environment, jaxmm_json, tmp_path_factory) -> ShortRun:
 def short_sign_run(environment, jaxmm_json, tmp_path_factory) -> ShortRun:
     """A short run of the tiny config that learns to sign."""
     return ShortRun(SIGNS, tmp_path_factory.mktemp("short_signs"), environment, jaxmm_json)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory) -> Iterator[Browser]:
+    """A headless browser; the test skips where there is none."""
+    if CHROMIUM is None:
+        pytest.skip("needs a chromium browser on the PATH")
+    started = Browser(tmp_path_factory.mktemp("profile"))
+    yield started
+    started.close()

@@ -1,6 +1,7 @@
 """Commands on a text-to-sign run that has learnt nothing: what they answer, and what a user gets wrong."""
 
 import json
+import re
 from pathlib import Path
 
 import jax
@@ -28,9 +29,10 @@ from jaxmm.checkpoint import Checkpoints
 from jaxmm.cli import main
 from jaxmm.data.folder import write_motion_folder
 from jaxmm.data.sign.folder import read_sign_folder
+from jaxmm.evaluate.signs import SignDistance
 from jaxmm.experiment import write_experiment
 from jaxmm.generators.lengths import LengthBins
-from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE
+from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE, load
 from jaxmm.optim import Horizon
 from jaxmm.train.step import make_mesh, place_whole
 
@@ -99,6 +101,13 @@ def refusal(capsys, *words):
     return lines[-1]
 
 
+def page_of(out):
+    """What the page in a folder shows."""
+    page = (out / "index.html").read_text(encoding="utf-8")
+    (found,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    return json.loads(found)
+
+
 def answer(capsys, *words):
     main([*map(str, words), "--json"])
     return json.loads(capsys.readouterr().out)
@@ -117,6 +126,43 @@ def test_texts_of_flags_and_of_a_file_are_signed_into_a_folder(signing_run, tmp_
     assert [clip.gloss for clip in read_sign_folder(out)] == ["SEE", "FRIEND BOAT SEE", "HOUSE"]
     endings = sorted(path.suffix for path in out.glob("generated_0001.*"))
     assert endings == [".npy", ".png", ".pose"]
+    assert [len(entry["clips"]) for entry in page_of(out)["entries"]] == [1, 1, 1]
+    assert [entry["text"] for entry in page_of(out)["entries"]] == ["SEE", "FRIEND BOAT SEE", "HOUSE"]
+
+
+@pytest.mark.parametrize("kind", ["gif", "mp4"])
+def test_an_animation_of_each_clip_is_written(kind, signing_run, tmp_path, capsys):
+    pytest.importorskip("PIL" if kind == "gif" else "av")
+    words = ("--text", "SEE", "--text", "HOUSE", "--animation", kind)
+    answer(capsys, "generate", signing_run, "--out", tmp_path / "signs", *words)
+    written = sorted(path.name for path in (tmp_path / "signs").glob(f"*.{kind}"))
+    assert written == [f"generated_0000.{kind}", f"generated_0001.{kind}"]
+
+
+def test_a_split_is_signed_beside_its_recorded_clips(signing_run, tmp_path, capsys):
+    printed = answer(capsys, "generate", signing_run, "--out", tmp_path / "signs", "--split", "test", "--count", "2")
+    data = load(signing_run).signer.data.open(signing_run / ASSETS_FOLDER)
+    real = data.clips("test")[:2]
+    made = list(read_sign_folder(tmp_path / "signs"))
+    assert [clip.gloss for clip in made] == [clip.gloss for clip in real]
+    expected = {}
+    for clip, other in zip(made, real, strict=True):
+        error = SignDistance().aligned_error(clip.frames, other.frames)
+        expected |= {f"{clip.key}/frames": clip.num_frames, f"{clip.key}/recorded_frames": other.num_frames}
+        expected[f"{clip.key}/ndtw_mje"] = pytest.approx(error)
+    assert printed == expected
+    entries = page_of(tmp_path / "signs")["entries"]
+    assert [[shown["label"] for shown in entry["clips"]] for entry in entries] == [["generated", "synthetic"]] * 2
+    assert [entry["clips"][1]["key"] for entry in entries] == [clip.key for clip in real]
+    assert entries[0]["clips"][0]["scores"] == [["nDTW-MJE", pytest.approx(printed["generated_0000/ndtw_mje"])]]
+
+
+def test_a_whole_split_is_signed_by_default_as_evaluate_does(signing_run, tmp_path, capsys):
+    printed = answer(capsys, "generate", signing_run, "--out", tmp_path / "signs", "--split", "val")
+    errors = [value for name, value in printed.items() if name.endswith("/ndtw_mje")]
+    assert len(errors) == 3
+    scores = answer(capsys, "evaluate", signing_run, "--split", "val")
+    assert np.mean(errors) == pytest.approx(scores["val/signing/ndtw_mje"], rel=1e-4)
 
 
 def test_the_same_seed_signs_the_same_numbers(signing_run, tmp_path, capsys):
@@ -145,7 +191,7 @@ def test_a_signing_run_is_evaluated_inspected_and_verified(signing_run, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--out", "{}"), "nothing to sign; give --text TEXT, or --texts FILE"),
+        (("--out", "{}"), "nothing to sign; give --text TEXT, --texts FILE with one a line, or --split"),
         (("--out", "{}", "--text", " "), "none of them empty"),
         (("--out", "{}", "--texts", "no/such/file.txt"), "no/such/file.txt: cannot be read"),
         (("--out", "{}", "--texts", "tests"), "is not a regular file"),
@@ -157,6 +203,15 @@ def test_a_signing_run_is_evaluated_inspected_and_verified(signing_run, capsys):
         (("--out", "{}", "--text", "NaN"), "which a table cannot hold"),
         (("--out", "{}", "--text", "SEE", "--trajectory", "tail/TIP"), "a part among body, left_hand"),
         (("--out", "{}", "--text", "SEE", "--checkpoint", "77"), "77"),
+        (("--out", "{}", "--text", "SEE", "--count", "2"), "--count and --data.root are of a split; add --split"),
+        (("--out", "{}", "--text", "SEE", "--data.root", "tests"), "--count and --data.root are of a split"),
+        (("--out", "{}", "--text", "SEE", "--split", "test"), "--split has texts of its own; leave --text"),
+        (("--out", "{}", "--texts", "README.md", "--split", "test"), "--split has texts of its own; leave --text"),
+        (("--out", "{}", "--signer", "eva", "--split", "test"), "leave --signer out"),
+        (("--out", "{}", "--split", "test", "--count", "0"), "count is 0; the test split has 3 clips"),
+        (("--out", "{}", "--split", "test", "--count", "4"), "count is 4; the test split has 3 clips"),
+        (("--out", "{}", "--split", "test", "--data.root", "tests"), "data.root is tests, but the procedural source"),
+        (("--out", "{}", "--split", "test", "--num_frames", "17"), "num_frames is 17; give 1 to 16"),
     ],
 )
 def test_what_cannot_be_signed_is_told_and_nothing_is_written(words, message, signing_run, tmp_path, capsys):

@@ -11,7 +11,8 @@ from jaxmm import HFFlaxBackbone
 from jaxmm.config import decode, encode
 from jaxmm.data.text import CaptionTokenizer
 from jaxmm.errors import WeightsError
-from jaxmm.run import evaluate, train
+from jaxmm.evaluation import evaluate
+from jaxmm.run import train
 from jaxmm.weights import Freeze, load_backbone, read_backbone, save_backbone
 
 if not hasattr(transformers, "FlaxAutoModel"):

@@ -25,6 +25,7 @@ from jaxmm.encoders.pose import PoseConvGru
 from jaxmm.encoders.text import TransformerText
 from jaxmm.errors import CheckpointError, ConfigError, DataError
 from jaxmm.evaluate.retrieval import retrieval_metrics
+from jaxmm.evaluation import evaluate
 from jaxmm.experiment import Experiment, write_experiment
 from jaxmm.index import Index
 from jaxmm.objectives.contrastive import symmetric_infonce
@@ -330,8 +331,8 @@ def test_d11_every_protocol_names_itself_with_intervals_and_a_sentence_model_of_
     def each_alone(texts):
         return np.eye(len(texts))
 
-    found = run_module.evaluate(run, protocol="similar_captions", sentences=each_alone, graded=True, bootstrap=20)
-    plain = run_module.evaluate(run)
+    found = evaluate(run, protocol="similar_captions", sentences=each_alone, graded=True, bootstrap=20)
+    plain = evaluate(run)
     assert found["protocol/similar_captions"] == 1 and "protocol/all" not in found
     for direction in ("text_to_motion", "motion_to_text"):
         assert found[f"test/{direction}/gallery"] == 4

@@ -10,7 +10,7 @@ from jaxmm.data.sign.folder import read_sign_folder
 from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.data.sign.pose_file import read_pose
 from jaxmm.errors import ConfigError, DataError
-from jaxmm.generate import check_free, write_signs, write_trajectory
+from jaxmm.generate import check_free, write_animation, write_signs, write_trajectory
 
 SHOULDERS = [HOLISTIC.landmark(f"body/{side}_SHOULDER") for side in ("LEFT", "RIGHT")]
 LEFT = HOLISTIC.part_features("left_hand")
@@ -145,3 +145,33 @@ def test_a_landmark_that_there_is_not_is_refused_before_anything_is_drawn(landma
     with pytest.raises(ConfigError, match=message):
         write_trajectory(tmp_path / "a.png", signing(), landmarks)
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("ending", ["", ".bmp3", ".gif.txt"])
+def test_a_plot_of_an_unknown_kind_is_refused(ending, tmp_path):
+    pytest.importorskip("matplotlib")
+    with pytest.raises(ConfigError, match=r"end its name with .*\.pdf, .*\.png"):
+        write_trajectory(tmp_path / f"a{ending}", signing(), ["right_hand/WRIST"])
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(("ending", "part"), [("gif", b"GIF89a"), ("GIF", b"GIF89a"), ("mp4", b"ftyp")])
+def test_an_animation_of_the_kind_of_its_ending_is_written(ending, part, tmp_path):
+    pytest.importorskip("PIL" if ending.lower() == "gif" else "av")
+    write_animation(tmp_path / f"a.{ending}", signing())
+    assert part in (tmp_path / f"a.{ending}").read_bytes()[:16]
+
+
+@pytest.mark.parametrize(("ending", "told"), [(".avi", ".avi"), ("", "a file without an ending"), (".png", ".png")])
+def test_an_animation_of_an_unknown_kind_is_refused(ending, told, tmp_path):
+    with pytest.raises(ConfigError, match=rf"cannot be written as {told}; end its name with .gif or .mp4"):
+        write_animation(tmp_path / f"a{ending}", signing())
+    assert names(tmp_path) == []
+
+
+def test_a_picture_that_cannot_be_written_is_told(tmp_path):
+    pytest.importorskip("matplotlib")
+    with pytest.raises(DataError, match="cannot be written"):
+        write_animation(tmp_path / "absent" / "a.gif", signing())
+    with pytest.raises(DataError, match="cannot be written"):
+        write_trajectory(tmp_path / "absent" / "a.png", signing(), ["right_hand/WRIST"])

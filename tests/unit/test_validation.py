@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxmm import Experiment, HashSplit, Loop
+from jaxmm import Experiment, HashSplit, Loop, SignAutoencoder, SignAutoencoderTask
 from jaxmm.errors import ConfigError
-from jaxmm.evaluate.signs import SignDistance, score_signs
+from jaxmm.evaluate.signs import SignDistance, clip_errors, score_signs
 from jaxmm.optim import Horizon
+from jaxmm.sign_codes import SignCoder
 from jaxmm.signing import SignMaker
 from jaxmm.train.step import make_mesh
 from jaxmm.validation import validation
@@ -58,7 +59,8 @@ def test_signing_is_scored_by_its_errors_against_the_real_clips(sign_task, sign_
         [clip.gloss for clip in real],
         signer=[clip.signer for clip in real],
     )
-    expected = score_signs([clip.frames for clip in made], [clip.frames for clip in real], SignDistance())
+    errors = clip_errors([clip.frames for clip in made], [clip.frames for clip in real], SignDistance())
+    expected = score_signs(errors)
     assert scores == {f"val/signing/{name}": pytest.approx(value, rel=1e-5) for name, value in expected.items()}
     assert set(expected) == {"ndtw_mje", "ape", "length_error"}
 
@@ -93,3 +95,14 @@ def test_without_a_val_split_or_evaluations_there_is_no_score(names, request, tm
     assert validated(task, only_train) is None
     with pytest.raises(ConfigError, match="the data have no val split; set it to None"):
         validated(task, only_train, best_metric="val/text_to_motion/recall@1")
+
+
+def test_an_autoencoder_is_scored_by_what_it_tells_again(sign_data):
+    task = SignAutoencoderTask(autoencoder=SignAutoencoder(hidden_dim=8, code_dim=4))
+    state = initial(task, sign_data)
+    scores = validated(task, sign_data)(state)
+    real = [clip.frames for clip in sign_data.clips("val")]
+    made = SignCoder(task, sign_data.settings, sign_data.assets).reconstruct(state.params, {}, real)
+    assert scores == {"val/reconstruction/ape": pytest.approx(clip_errors(made, real, SignDistance())["ape"].mean())}
+    with pytest.raises(ConfigError, match="the scores of signing are errors"):
+        validated(task, sign_data, best_metric="val/reconstruction/ape")

@@ -9,7 +9,7 @@ from jaxtyping import Float32
 
 from jaxmm.data.motion import FASTEST_FPS, SLOWEST_FPS
 from jaxmm.data.sign.layout import HOLISTIC, SignLayout
-from jaxmm.errors import DataError
+from jaxmm.errors import DataError, reason
 
 TextKind: TypeAlias = Literal["gloss", "sentence"]
 """Which of a clip's texts: its signs, one word each, or the sentence of spoken language."""
@@ -62,7 +62,9 @@ class SignClip:
         try:
             "".join((self.key, self.signer, *texts)).encode()
         except UnicodeEncodeError as error:
-            raise DataError(f"{self.key!r}: its key or text is not valid Unicode ({error}); correct it") from error
+            raise DataError(
+                f"{self.key!r}: its key or text is not valid Unicode ({reason(error)}); correct it"
+            ) from error
 
     @property
     def num_frames(self) -> int:

@@ -13,7 +13,7 @@ from jaxmm.data.inventory import Inventory, Recording
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.data.sign.table import GLOSS, MISSING, SENTENCE, SignRow, list_rows
-from jaxmm.errors import DataError, brief
+from jaxmm.errors import DataError, brief, reason
 from jaxmm.files import write_text
 
 METADATA = "metadata.csv"
@@ -81,7 +81,7 @@ def _clip(root: Path, row: SignRow, fps: float) -> SignClip:
             tags=row.tags,
         )
     except DataError as error:
-        raise DataError(f"{row.where}: {error}") from error
+        raise DataError(f"{row.where}: {reason(error)}") from error
 
 
 def write_sign_folder(clips: Iterable[SignClip], root: Path) -> int:

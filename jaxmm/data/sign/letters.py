@@ -18,7 +18,7 @@ from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.data.sign.prepare import resample_signs
 from jaxmm.data.splits import HashSplit
-from jaxmm.errors import DataError, brief
+from jaxmm.errors import DataError, brief, reason
 
 LETTERS = "metadata.jsonl"
 FEATURES = "features540.npz"
@@ -194,7 +194,7 @@ def _letter(where: str, line: str) -> Letter:
     try:
         row: Any = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: not JSON ({brief(error)}); write one object a line") from error
+        raise DataError(f"{where}: not JSON ({reason(error)}); write one object a line") from error
     fields = {"key": "key", "gloss": "sentence_gloss", "language": "signed_language"}
     if not isinstance(row, dict) or not all(isinstance(row.get(name), str) and row[name] for name in fields.values()):
         raise DataError(f"{where}: {', '.join(fields.values())} are needed, each a text")

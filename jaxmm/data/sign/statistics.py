@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Float32
 from jaxmm.data.arrays import holds, open_archive, read_member
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign.layout import HOLISTIC, SignLayout
-from jaxmm.errors import DataError
+from jaxmm.errors import DataError, reason
 
 STATISTICS = "statistics.npz"
 STD_FLOOR = 1e-3
@@ -125,7 +125,7 @@ class Statistics:
             with np.errstate(over="ignore"):
                 return cls(mean=mean.astype(np.float32), std=std.astype(np.float32), layout=layout)
         except DataError as error:
-            raise DataError(f"{path}: {error}") from error
+            raise DataError(f"{path}: {reason(error)}") from error
 
     def write(self, path: Path) -> None:
         """Writes `statistics.npz`."""

@@ -10,7 +10,7 @@ from jaxmm.data.captions import MAX_ROWS
 from jaxmm.data.inventory import Problem
 from jaxmm.data.lines import is_number, read_lines
 from jaxmm.data.motion import FASTEST_FPS, SLOWEST_FPS
-from jaxmm.errors import DataError, brief
+from jaxmm.errors import DataError, brief, reason
 
 SENTENCE = ("sentence_text", "sentence")
 GLOSS = ("sentence_gloss", "gloss")
@@ -102,7 +102,7 @@ def _cells(path: Path) -> Iterator[tuple[int, list[str]]]:
                 yield number, cells
             number = reader.line_num + 1
     except csv.Error as error:
-        raise DataError(f"{path}:{number}: not a CSV table ({error}); check quotes and commas") from error
+        raise DataError(f"{path}:{number}: not a CSV table ({reason(error)}); check quotes and commas") from error
 
 
 def _header(path: Path, names: Sequence[str], file_column: str) -> list[str]:

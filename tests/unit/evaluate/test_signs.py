@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.errors import ConfigError, DataError
-from jaxmm.evaluate.signs import SignDistance, baselines, diversity, score_signs
+from jaxmm.evaluate.signs import SignDistance, baselines, clip_errors, diversity, score_signs
 
 ONE_HAND = SignDistance(parts=("left_hand",))
 WRIST = HOLISTIC.landmark("left_hand/WRIST")
@@ -179,8 +179,24 @@ def test_the_position_error_compares_each_real_frame_with_the_one_at_the_same_sh
 
 def test_scores_are_means_over_clips_and_lengths_are_shares_of_the_real_one():
     made, real = [clip_of([0, 0]), clip_of([2] * 6)], [clip_of([0] * 4), clip_of([0] * 4)]
-    scores = score_signs(made, real, ONE_HAND)
-    assert scores == {"ndtw_mje": 1.0, "ape": 1.0, "length_error": 0.5}
+    errors = clip_errors(made, real, ONE_HAND)
+    assert {name: values.tolist() for name, values in errors.items()} == {
+        "ndtw_mje": [0.0, 2.0],
+        "ape": [0.0, 2.0],
+        "length_error": [0.5, 0.5],
+    }
+    assert score_signs(errors) == {"ndtw_mje": 1.0, "ape": 1.0, "length_error": 0.5}
+
+
+def test_intervals_hold_the_mean_and_are_as_wide_as_the_clips_differ():
+    errors = {"ape": np.array([0.0, 1.0] * 50), "ndtw_mje": np.ones(100)}
+    scores = score_signs(errors, num_resamples=400)
+    # Of the mean of 100 values with deviation 1/2, 95% lie within 1.96 / 20.
+    assert 0.5 - scores["ape/low"] == pytest.approx(0.098, abs=0.025)
+    assert scores["ape/high"] - 0.5 == pytest.approx(0.098, abs=0.025)
+    assert scores["ndtw_mje/low"] == scores["ndtw_mje/high"] == 1
+    with pytest.raises(ConfigError, match="bootstrap is -1"):
+        score_signs(errors, num_resamples=-1)
 
 
 # Baselines
@@ -256,7 +272,8 @@ def test_the_mean_pose_is_held_for_the_real_length_and_leaves_out_what_was_not_d
 
 def test_baselines_of_the_training_clips_themselves_find_them():
     train = [clip(f"train_{place}", gloss, value=place + 1) for place, gloss in enumerate(("I GO", "YOU GO", "GO"))]
-    found = score_signs(baselines(train, train, text="gloss")["nearest_text"], [own.frames for own in train], ONE_HAND)
+    answers = baselines(train, train, text="gloss")["nearest_text"]
+    found = score_signs(clip_errors(answers, [own.frames for own in train], ONE_HAND))
     assert found == {"ndtw_mje": 0.0, "ape": 0.0, "length_error": 0.0}
 
 

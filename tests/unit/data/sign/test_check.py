@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from jaxmm import cli
+from jaxmm.data.motion_text import MotionText
 from jaxmm.data.sign import check
 from jaxmm.data.sign.check import SignFindings, check_signs
 from jaxmm.data.sign.clip import SignClip
@@ -20,6 +21,7 @@ from jaxmm.data.sign.procedural import sentences, synthesize
 from jaxmm.data.sign.sources import ProceduralSigns, SignFolder, SpelledWords
 from jaxmm.data.sign.statistics import Statistics
 from jaxmm.data.sign_text import SignText
+from jaxmm.data.sources import SignMotions
 from jaxmm.data.splits import HashSplit, TagSplit
 from jaxmm.errors import DataError
 
@@ -388,6 +390,15 @@ def test_the_command_knows_a_folder_of_signing(tmp_path, capsys):
 def test_data_are_checked_as_their_settings_say():
     source = ProceduralSigns(takes=1, num_glosses=8, num_sentences=8, num_held_out=1, num_signers=1)
     assert SignText(source=source).check(None).problems == ()
+    seen_as_motion = MotionText(source=SignMotions(signs=source)).check(None)
+    assert (seen_as_motion.problems, seen_as_motion.counts["clips"]) == ((), 10)
+
+
+def test_signing_that_is_read_as_motion_is_checked_as_signing(tmp_path):
+    clips = [signing("a", gloss=None), changed("b", lambda frames: clear(frames, columns=HANDS), 1)]
+    settings = MotionText(source=SignMotions(signs=SignFolder()), split=HashSplit())
+    problems = kinds(settings.check(build(tmp_path / "signs", clips, statistics=False)).problems)
+    assert set(problems) == {"text", "hands"}
 
 
 # Real recordings

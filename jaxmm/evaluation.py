@@ -1,0 +1,133 @@
+"""The evaluation of a run of any system on a split of its data."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxmm.errors import ConfigError
+from jaxmm.evaluate.protocols import BY_SIMILARITY, Protocol
+from jaxmm.evaluate.retrieval import evaluate_retrieval
+from jaxmm.experiment import Experiment
+from jaxmm.model import Model, load
+from jaxmm.sentences import SentenceEncoder
+from jaxmm.sign_evaluation import evaluate_reconstruction, evaluate_signing
+from jaxmm.tasks.base import Encodes, Generates
+
+
+def evaluate(
+    run: str | Path,
+    *,
+    root: str | None = None,
+    split: str = "test",
+    checkpoint: str = "last",
+    bootstrap: int = 0,
+    protocol: Protocol | None = None,
+    graded: bool = False,
+    sentences: str | Callable[[Sequence[str]], Float[np.ndarray, "texts dim"]] | None = None,
+    back_translation: str | Path | None = None,
+    autoencoder: str | Path | None = None,
+) -> dict[str, float]:
+    """Evaluates a run on a split of its data, or of the data at another root.
+
+    Args:
+        run: The run's folder.
+        root: Folder of the data; the run's own by default.
+        split: `train`, `val` or `test`.
+        checkpoint: `last`, `best`, or a step.
+        bootstrap: Draws for 95% intervals over queries or clips; 0 has none.
+        protocol: Of a retrieval run, what queries are searched in; by default all.
+        graded: Of a retrieval run, whether to add nDCG by the similarity of captions.
+        sentences: What the similarity of captions comes from: a checkpoint, or a function from texts to unit-norm
+            vectors; by default the checkpoint that the run's text backbone started from, as it was before training.
+        back_translation: Of a text-to-sign run, the folder of the retrieval run that tells what generated clips sign.
+        autoencoder: Of a text-to-sign run, the folder of the autoencoder by whose codes they are compared with real.
+
+    Returns:
+        The step, and scores by name, with the ends of intervals `.../low` and `.../high`: of a retrieval run what
+        `evaluate_retrieval` returns after `<split>/`, and the protocol as the name of a one; of a run that generates
+        signing what `evaluate_signing` returns; of a signing autoencoder what `evaluate_reconstruction` does.
+
+    Raises:
+        ConfigError: If an argument has no use for the run; or captions must be compared, and neither the run nor
+            `sentences` names a pretrained model.
+        JaxmmError: If the run or the data cannot be read, or there is no such split.
+
+    Example:
+        >>> evaluate("no/such/run")
+        Traceback (most recent call last):
+        jaxmm.errors.CheckpointError: no/such/run: is not a run; give the folder that jaxmm train wrote
+    """
+    of_retrieval = {"protocol": protocol, "ndcg": graded or None, "sentences": sentences}
+    of_signing = {"back_translation": back_translation, "autoencoder": autoencoder}
+    model = load(run, checkpoint=checkpoint)
+    if isinstance(model.experiment.task, Generates):
+        _refuse(of_retrieval, model, "generates signing")
+        scores = evaluate_signing(
+            model,
+            split=split,
+            root=root,
+            num_resamples=bootstrap,
+            back_translation=None if back_translation is None else load(back_translation),
+            autoencoder=None if autoencoder is None else load(autoencoder),
+        )
+    elif isinstance(model.experiment.task, Encodes):
+        _refuse(of_retrieval | of_signing, model, "is an autoencoder of signing")
+        scores = evaluate_reconstruction(model, split=split, root=root, num_resamples=bootstrap)
+    else:
+        _refuse(of_signing, model, "retrieves")
+        scores = _retrieval(model, split, root, protocol or "all", graded, sentences, bootstrap)
+    return {"step": float(model.step), **scores}
+
+
+def _refuse(given: Mapping[str, Any], model: Model, what: str) -> None:
+    """Raises a ConfigError where any of the arguments is given."""
+    useless = [name for name, value in given.items() if value is not None]
+    if useless:
+        raise ConfigError(f"{model.run} {what}, so {' and '.join(useless)} cannot be used; leave them out")
+
+
+def _retrieval(
+    model: Model,
+    split: str,
+    root: str | None,
+    protocol: Protocol,
+    graded: bool,
+    sentences: str | Callable[[Sequence[str]], Any] | None,
+    num_resamples: int,
+) -> dict[str, float]:
+    compares = graded or protocol in BY_SIMILARITY
+    if sentences is not None and not compares:
+        raise ConfigError(
+            f"protocol {protocol!r} compares no captions, so sentences has no use; "
+            f"add --ndcg, or choose a protocol among {', '.join(BY_SIMILARITY)}"
+        )
+    gallery, motion, text = model.embedder.split(model.params, model.collections, model.open_data(root=root), split)
+    embed = _sentence_encoder(model.experiment, sentences) if compares else None
+    scores = evaluate_retrieval(
+        motion,
+        text,
+        gallery.relevant,
+        protocol=protocol,
+        sentences=None if embed is None else embed(gallery.captions),
+        graded=graded,
+        num_resamples=num_resamples,
+    )
+    return {f"protocol/{protocol}": 1.0, **{f"{split}/{name}": value for name, value in scores.items()}}
+
+
+def _sentence_encoder(
+    experiment: Experiment, sentences: str | Callable[[Sequence[str]], Any] | None
+) -> Callable[[Sequence[str]], Any]:
+    """Returns what tells how near captions are in meaning."""
+    if sentences is not None:
+        return SentenceEncoder.read(sentences) if isinstance(sentences, str) else sentences
+    weights = getattr(experiment.task, "text_weights", None)
+    if weights is None:
+        raise ConfigError(
+            "comparing captions by meaning needs a pretrained text model, and this run's text tower started from "
+            "scratch; name one with --sentences CHECKPOINT, such as sentence-transformers/all-MiniLM-L6-v2"
+        )
+    return SentenceEncoder.read(weights, revision=getattr(experiment.task, "text_revision", None))
