@@ -2,13 +2,16 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg, subcommand
 
 from jaxmm import console
 from jaxmm.commands.options import Json, Split
 from jaxmm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from jaxmm.data.check import Report
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,25 +26,8 @@ class CheckData:
     json: Json = False
 
     def __call__(self) -> None:
-        """Prints counts of motions, captions, frames, joints and seconds, and every problem."""
-        from jaxmm.data.check import check_source
-        from jaxmm.data.files import source_of
-        from jaxmm.data.motion_text import MotionText
-        from jaxmm.experiment import read_config
-
-        if self.target.suffix == ".py":
-            if self.metres_per_unit is not None:
-                raise ConfigError("--metres_per_unit goes with a folder; a config states the unit as its data.source")
-            data = read_config(self.target).data
-            if not isinstance(data, MotionText):
-                raise ConfigError(f"{self.target}: its data are {type(data).__name__}; data check reads MotionText")
-            source, split, root = data.source, data.split, data.root if self.root is None else self.root
-        elif self.root is not None:
-            raise ConfigError(f"{self.target} is no config, so --data.root has no use; name a config or one folder")
-        else:
-            root, split = self.target, None
-            source = source_of(self.target, metres_per_unit=self.metres_per_unit)
-        report = check_source(source, None if root is None else Path(root), split=split)
+        """Prints counts of recordings, frames, seconds and texts, and every problem."""
+        report = self._of_config() if self.target.suffix == ".py" else self._of_folder()
         if self.json:
             console.show(report.values(), title="", as_json=True)
         else:
@@ -49,6 +35,30 @@ class CheckData:
             console.show(report.totals(), title=f"{self.target}", as_json=False)
         if report.problems:
             raise SystemExit(1)
+
+    def _of_config(self) -> "Report":
+        from jaxmm.experiment import read_config
+
+        if self.metres_per_unit is not None:
+            raise ConfigError("--metres_per_unit goes with a folder; a config states the unit as its data.source")
+        data = read_config(self.target).data
+        root = data.root if self.root is None else self.root
+        return data.check(None if root is None else Path(root))
+
+    def _of_folder(self) -> "Report":
+        from jaxmm.data.check import check_source
+        from jaxmm.data.files import source_of
+        from jaxmm.data.sign.check import check_signs
+        from jaxmm.data.sign.sources import sign_source_of
+
+        if self.root is not None:
+            raise ConfigError(f"{self.target} is no config, so --data.root has no use; name a config or one folder")
+        signing = sign_source_of(self.target)
+        if signing is None:
+            return check_source(source_of(self.target, metres_per_unit=self.metres_per_unit), self.target)
+        if self.metres_per_unit is not None:
+            raise ConfigError(f"{self.target} holds signing, whose unit is the width of the shoulders; leave it out")
+        return check_signs(signing, self.target)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ import grain
 import numpy as np
 from jaxtyping import Bool, Int32, Int64
 
+from jaxmm.data.check import Report
 from jaxmm.data.fingerprint import fingerprint
 from jaxmm.data.order import training_order
 from jaxmm.data.splits import Split
@@ -71,6 +72,17 @@ class Captioned:
             JaxmmError: If the data cannot be read, or are not those seen first.
         """
         raise TypeError(f"{type(self).__name__} must define open")
+
+    def check(self, root: Path | None) -> Report:
+        """Reads all recordings and returns every problem, where `open` would stop at the first.
+
+        Args:
+            root: Folder of the source's files; None for a source that has none.
+
+        Raises:
+            JaxmmError: If `root` is no folder, or the settings themselves are wrong.
+        """
+        raise TypeError(f"{type(self).__name__} must define check")
 
     def blank_batch(self, *, num_joints: int | None = None) -> Batch:
         """Returns a batch of one row of zeros: the longest clip and the longest text.

@@ -3,13 +3,14 @@
 import dataclasses
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
 
-from jaxmm.data.inventory import Problem
+from jaxmm.data.inventory import Inventory, Problem
 from jaxmm.data.motion import Motion, Skeleton
 from jaxmm.data.sources import MotionSource
 from jaxmm.data.splits import FileSplit, HashSplit, Split, TagSplit
@@ -19,6 +20,7 @@ from jaxmm.errors import DataError
 SMALLEST_PERSON, LARGEST_PERSON = 0.3, 4.0
 # Sprinters run at 12 m/s, and a thrower's hand moves at 40 m/s.
 FASTEST_ROOT, FASTEST_JOINT = 20.0, 60.0
+# Neither a step nor a sign is over sooner.
 SHORTEST_SECONDS = 0.25
 _MOST_NAMED = 3
 
@@ -28,8 +30,8 @@ class Report:
     """What a source holds, and what is wrong with it.
 
     Attributes:
-        counts: Numbers of motions, captions, distinct captions, frames and joints, and seconds.
-        problems: What is wrong, in the order of the files.
+        counts: Numbers of recordings, their frames and seconds, and more of each kind.
+        problems: What is wrong with the list, then with what was read, with what cannot be, and with copies.
 
     Example:
         >>> report = Report(counts={"motions": 2}, problems=(Problem(kind="jump", message="walk: frame 3 jumps"),))
@@ -52,10 +54,156 @@ class Report:
         return {**self.totals(), **messages}
 
 
+@runtime_checkable
+class Recorded(Protocol):
+    """What recordings of every kind have."""
+
+    @property
+    def key(self) -> str:
+        """Name within the source."""
+        ...
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Further labels."""
+        ...
+
+    @property
+    def num_frames(self) -> int:
+        """Number of frames."""
+        ...
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        ...
+
+
+Clip = TypeVar("Clip", bound=Recorded)
+
+
+class Findings(Generic[Clip]):
+    """What has been read so far: enough to compare with, and to count; a kind of recording says what is of its own."""
+
+    noun: ClassVar[str] = "recordings"
+    """What is counted."""
+    description: ClassVar[str] = "description"
+    """What a file must have in order to be read."""
+    remedy: ClassVar[str] = "keep one"
+    """What to do with a recording that is there twice."""
+
+    def __init__(self) -> None:
+        self._tags: dict[str, Mapping[str, str]] = {}
+        self._keys_by_content: dict[bytes, list[str]] = {}
+        self._counts = {self.noun: 0.0, "frames": 0.0, "seconds": 0.0}
+
+    def counts(self) -> dict[str, float]:
+        """Returns the numbers of what was read."""
+        return dict(self._counts)
+
+    def add(self, clip: Clip) -> Iterator[Problem]:
+        """Counts a recording and yields what is wrong with it."""
+        if clip.key in self._tags:
+            yield Problem(kind="keys", message=f"{clip.key}: the key repeats; give every recording its own")
+        self._tags[clip.key] = clip.tags
+        # Thousandths: a copy in another number format is mostly the same there. Without -0, which has other bytes.
+        content = np.round(self._content(clip).astype(np.float64), 3) + 0.0
+        self._keys_by_content.setdefault(hashlib.sha256(content.tobytes()).digest(), []).append(clip.key)
+        seconds = clip.num_frames / clip.fps
+        for name, value in ((self.noun, 1), ("frames", clip.num_frames), ("seconds", seconds)):
+            self._counts[name] += value
+        if seconds < SHORTEST_SECONDS:
+            message = f"{clip.key}: lasts {seconds:.3f} s, {clip.num_frames} frames; drop it, or correct its fps"
+            yield Problem(kind="short", message=message)
+        yield from self._suspicions(clip)
+
+    def repeated(self, split: HashSplit | FileSplit | TagSplit | None) -> Iterator[Problem]:
+        """Yields recordings that are there under several keys, which matters most across splits."""
+        splits: dict[str, Split] = {}
+        if split is not None and self._tags:
+            try:
+                splits = split.assign(self._tags)
+            except DataError as error:
+                yield Problem(kind="split", message=str(error))
+        within: list[list[str]] = []
+        for keys in self._keys_by_content.values():
+            distinct = list(dict.fromkeys(keys))
+            parts = sorted({splits[key] for key in distinct if key in splits})
+            if len(parts) > 1:
+                message = f"{first_of(distinct)}: the same recording is in {' and '.join(parts)}; keep it in one"
+                yield Problem(kind="leakage", message=message)
+            elif len(distinct) > 1:
+                within.append(distinct)
+        yield from self._duplicates(within)
+
+    def _content(self, clip: Clip) -> Float32[np.ndarray, "..."]:
+        """Returns what makes two recordings the same."""
+        raise TypeError(f"{type(self).__name__} must define _content")
+
+    def _suspicions(self, clip: Clip) -> Iterator[Problem]:
+        """Yields what is wrong with one recording."""
+        raise TypeError(f"{type(self).__name__} must define _suspicions")
+
+    def _duplicates(self, groups: Sequence[Sequence[str]]) -> Iterator[Problem]:
+        """Yields what to say of keys that have the same recording, each group in one split."""
+        for keys in groups:
+            message = f"{first_of(keys)}: the same recording under {len(keys)} keys; {self.remedy}"
+            yield Problem(kind="duplicate", message=message)
+
+
+def read_on(
+    inventory: Inventory[Clip], findings: Findings[Clip], *, split: HashSplit | FileSplit | TagSplit | None = None
+) -> Report:
+    """Reads everything that an inventory lists, and goes on where something is wrong.
+
+    Args:
+        inventory: The recordings, and what is wrong with their list.
+        findings: What is looked for.
+        split: How recordings are assigned, to find the same one in two splits; None compares without.
+
+    Example:
+        >>> nothing: Inventory[Motion] = Inventory(undescribed=("walk.bvh",))
+        >>> [problem.message for problem in read_on(nothing, MotionFindings()).problems]
+        ['walk.bvh: no caption; it is left out until it has one']
+    """
+    problems = list(inventory.problems)
+    problems += [
+        Problem(kind="undescribed", message=f"{name}: no {findings.description}; it is left out until it has one")
+        for name in inventory.undescribed
+    ]
+    failures: dict[str, list[str]] = {}
+    for recording in inventory.recordings:
+        try:
+            for clip in recording.read():
+                problems += findings.add(clip)
+        except DataError as error:
+            failures.setdefault(str(error), []).append(recording.key)
+    problems += [Problem(kind="files", message=_failure(message, keys)) for message, keys in failures.items()]
+    problems += findings.repeated(split)
+    return Report(counts=findings.counts(), problems=tuple(problems))
+
+
+def first_of(names: Sequence[str]) -> str:
+    """Returns the first few names of many, for a message.
+
+    Example:
+        >>> first_of("abcd")
+        'a, b, c, ...'
+    """
+    return ", ".join(names[:_MOST_NAMED]) + ("" if len(names) <= _MOST_NAMED else ", ...")
+
+
+def _failure(message: str, keys: Sequence[str]) -> str:
+    """Says once what is wrong with a file that several recordings need."""
+    if len(keys) > 1:
+        return f"{message} ({len(keys)} recordings cannot be read without it: {first_of(keys)})"
+    return message if keys[0] in message else f"{keys[0]}: {message}"
+
+
 def check_source(
     source: MotionSource, root: Path | None, *, split: HashSplit | FileSplit | TagSplit | None = None
 ) -> Report:
-    """Reads everything a source holds, and goes on where something is wrong.
+    """Reads all motions of a source, and goes on where something is wrong.
 
     Args:
         source: The source.
@@ -75,83 +223,37 @@ def check_source(
         >>> [problem.kind for problem in check_source(MotionFolder(), root).problems]
         ['short']
     """
-    inventory = source.inventory(root)
-    problems = list(inventory.problems)
-    problems += [
-        Problem(kind="undescribed", message=f"{name}: no caption; it is left out until it has one")
-        for name in inventory.undescribed
-    ]
-    seen = _Seen()
-    for recording in inventory.recordings:
-        try:
-            for motion in recording.read():
-                problems += seen.add(motion)
-        except DataError as error:
-            message = str(error)
-            named = message if recording.key in message else f"{recording.key}: {message}"
-            problems.append(Problem(kind="files", message=named))
-    problems += seen.repeated(split)
-    return Report(counts=seen.counts(), problems=tuple(problems))
+    return read_on(source.inventory(root), MotionFindings(), split=split)
 
 
-class _Seen:
-    """What has been read so far: enough to compare with, and to count."""
+class MotionFindings(Findings[Motion]):
+    """What has been read of motions."""
+
+    noun = "motions"
+    description = "caption"
+    remedy = "give its captions as one list"
 
     def __init__(self) -> None:
-        self._tags: dict[str, Mapping[str, str]] = {}
-        self._keys_by_content: dict[bytes, list[str]] = {}
-        self._captions: set[str] = set()
+        super().__init__()
+        self._captions: list[str] = []
         self._skeleton: Skeleton | None = None
         self._first = ""
-        self._counts = {"motions": 0.0, "captions": 0.0, "frames": 0.0, "seconds": 0.0}
 
     def counts(self) -> dict[str, float]:
         """Returns the numbers of what was read."""
-        joints = 0 if self._skeleton is None else self._skeleton.num_joints
-        return {**self._counts, "distinct_captions": float(len(self._captions)), "joints": float(joints)}
+        captions = {"captions": len(self._captions), "distinct_captions": len(set(self._captions))}
+        return {**super().counts(), **captions, "joints": 0 if self._skeleton is None else self._skeleton.num_joints}
 
-    def add(self, motion: Motion) -> Iterator[Problem]:
-        """Counts a motion and yields what is wrong with it."""
-        if motion.key in self._tags:
-            yield Problem(kind="keys", message=f"{motion.key}: the key repeats; give every motion its own")
-        self._tags[motion.key] = motion.tags
-        # Millimetres: a copy in another number format is the same recording.
-        content = np.round(motion.positions * 1000).astype(np.int64).tobytes()
-        self._keys_by_content.setdefault(hashlib.sha256(content).digest(), []).append(motion.key)
-        for name, value in (
-            ("motions", 1),
-            ("captions", len(motion.captions)),
-            ("frames", motion.num_frames),
-            ("seconds", motion.seconds),
-        ):
-            self._counts[name] += value
-        self._captions.update(motion.captions)
+    def _content(self, clip: Motion) -> Float32[np.ndarray, "time joints 3"]:
+        return clip.positions
+
+    def _suspicions(self, clip: Motion) -> Iterator[Problem]:
+        self._captions.extend(clip.captions)
         if self._skeleton is None:
-            self._skeleton, self._first = motion.skeleton, motion.key
-        elif motion.skeleton != self._skeleton:
-            yield Problem(kind="skeleton", message=_difference(motion, self._skeleton, self._first))
-        yield from _suspicions(motion)
-
-    def repeated(self, split: HashSplit | FileSplit | TagSplit | None) -> Iterator[Problem]:
-        """Yields recordings that are there under several keys, which matters most across splits."""
-        splits: dict[str, Split] = {}
-        if split is not None and self._tags:
-            try:
-                splits = split.assign(self._tags)
-            except DataError as error:
-                yield Problem(kind="split", message=str(error))
-        for keys in self._keys_by_content.values():
-            distinct = list(dict.fromkeys(keys))
-            if len(distinct) < 2:
-                continue
-            parts = sorted({splits[key] for key in distinct if key in splits})
-            named = ", ".join(distinct[:_MOST_NAMED]) + ("" if len(distinct) <= _MOST_NAMED else ", ...")
-            if len(parts) > 1:
-                message = f"{named}: the same recording is in {' and '.join(parts)}; keep it in one"
-                yield Problem(kind="leakage", message=message)
-            else:
-                message = f"{named}: the same recording under {len(distinct)} keys; give its captions as one list"
-                yield Problem(kind="duplicate", message=message)
+            self._skeleton, self._first = clip.skeleton, clip.key
+        elif clip.skeleton != self._skeleton:
+            yield Problem(kind="skeleton", message=_difference(clip, self._skeleton, self._first))
+        yield from _impossible(clip)
 
 
 def _difference(motion: Motion, skeleton: Skeleton, first: str) -> str:
@@ -165,11 +267,8 @@ def _difference(motion: Motion, skeleton: Skeleton, first: str) -> str:
     return f"{motion.key}: has another skeleton than {first} ({difference}); keep one a data set"
 
 
-def _suspicions(motion: Motion) -> Iterator[Problem]:
+def _impossible(motion: Motion) -> Iterator[Problem]:
     """Yields what a person could not have done."""
-    if motion.seconds < SHORTEST_SECONDS:
-        message = f"{motion.key}: lasts {motion.seconds:.3f} s, {motion.num_frames} frames; drop it, or correct its fps"
-        yield Problem(kind="short", message=message)
     size = _size(motion.positions)
     if motion.skeleton.num_joints > 1 and not SMALLEST_PERSON <= size <= LARGEST_PERSON:
         message = f"{motion.key}: the figure measures {size:.3g} m; correct the unit of its file"

@@ -1,7 +1,7 @@
 """What a folder of recordings holds: each one ready to be read, and everything that is wrong with the list."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -81,6 +81,31 @@ class Inventory(Generic[Item]):
         if self.problems:
             raise DataError(self.problems[0].message)
         return (item for recording in self.recordings for item in recording.read())
+
+
+def list_synthetic(
+    root: Path | None, splits: Mapping[str, Callable[[], Iterable[Item]]], *, instead: str
+) -> Inventory[Item]:
+    """Lists what a source makes by rules, each split as one recording.
+
+    Args:
+        root: None, since no file is read.
+        splits: What makes the items of each split.
+        instead: Sources that do read a folder, for the message.
+
+    Raises:
+        DataError: If a root is given.
+
+    Example:
+        >>> list(list_synthetic(None, {"train": lambda: "ab", "test": lambda: "c"}, instead="MotionFolder").items())
+        ['a', 'b', 'c']
+    """
+    if root is not None:
+        raise DataError(
+            f"data.root is {root}, but the procedural source reads no files; remove it, or use a config "
+            f"whose data.source is {instead}"
+        )
+    return Inventory(recordings=tuple(Recording(key=split, read=read) for split, read in splits.items()))
 
 
 def existing_folder(root: Path | None, contents: str) -> Path:

@@ -10,9 +10,11 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from jaxmm.data.captioned import Captioned, CaptionedData
+from jaxmm.data.check import Report, check_source
 from jaxmm.data.motion import Skeleton
 from jaxmm.data.packed import PackedMotions
-from jaxmm.data.sources import MotionSource, ProceduralMotions, packed_source
+from jaxmm.data.sign.check import check_signs
+from jaxmm.data.sources import MotionSource, ProceduralMotions, SignMotions, packed_source
 from jaxmm.data.splits import FileSplit, HashSplit, Split, TagSplit
 from jaxmm.data.text import CaptionTokenizer
 from jaxmm.data.transforms import Augmentation, mirror_caption
@@ -80,6 +82,12 @@ class MotionText(MotionView, Captioned):
                 f"({', '.join(packed.skeleton.joint_names[:4])}, ...); name them as LeftHand, RightHand, or set it to 0"
             )
         return MotionTextData(self, packed, assigned, self.saved_tokenizer(assets))
+
+    def check(self, root: Path | None) -> Report:
+        """Reads all motions and returns every problem, as `check_source` does, or of signing as `check_signs` does."""
+        if isinstance(self.source, SignMotions):
+            return check_signs(self.source.signs, root, split=self.split, text=self.source.text, normalize=False)
+        return check_source(self.source, root, split=self.split)
 
     def blank_batch(self, *, num_joints: int | None = None) -> Batch:
         """Returns a batch of one row of zeros: the longest motion, by default of 25 joints, and the longest text."""

@@ -12,7 +12,9 @@ from jaxtyping import Float32, Int64
 
 from jaxmm.data.cache import packed_folder
 from jaxmm.data.captioned import Captioned, CaptionedData
+from jaxmm.data.check import Report
 from jaxmm.data.motion import FASTEST_FPS, SLOWEST_FPS
+from jaxmm.data.sign.check import check_signs
 from jaxmm.data.sign.clip import SignClip, TextKind
 from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.data.sign.prepare import resample_signs
@@ -98,6 +100,10 @@ class SignText(Captioned):
             signers = sorted({packed.notes[place]["signer"] for place in known})
             write_text(assets / _SIGNERS, json.dumps(signers))
         return SignTextData(self, packed, texts, assigned, assets)
+
+    def check(self, root: Path | None) -> Report:
+        """Reads all clips and returns every problem, as `jaxmm.data.sign.check.check_signs` does."""
+        return check_signs(self.source, root, split=self.split, text=self.text, normalize=self.normalize)
 
     def _new_statistics(self, packed: Stored, known: Iterable[int], root: Path | None) -> Statistics:
         if not self.normalize:

@@ -14,13 +14,12 @@ from jaxmm.data.cache import packed_folder
 from jaxmm.data.captions import CAPTIONS
 from jaxmm.data.folder import list_motion_folder
 from jaxmm.data.humanml3d import list_humanml3d_folder
-from jaxmm.data.inventory import Inventory, Recording, existing_folder
+from jaxmm.data.inventory import Inventory, Recording, existing_folder, list_synthetic
 from jaxmm.data.motion import Motion, rooted_at
 from jaxmm.data.packed import PackedMotions, open_packed, pack
 from jaxmm.data.sign.clip import SignClip, TextKind
 from jaxmm.data.sign.motions import as_motion
 from jaxmm.data.sign.sources import ProceduralSigns, SignSource
-from jaxmm.errors import DataError
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,18 +50,9 @@ class ProceduralMotions:
         """
         from jaxmm.data.procedural import motions
 
-        if root is not None:
-            raise DataError(
-                f"data.root is {root}, but the procedural source reads no files; remove it, or use a config "
-                "whose data.source is MotionFolder or another folder"
-            )
         takes = {"train": self.takes, "val": self.held_out_takes, "test": self.held_out_takes}
-        return Inventory(
-            recordings=tuple(
-                Recording(key=split, read=partial(motions, split, seed=self.seed, takes=count))
-                for split, count in takes.items()
-            )
-        )
+        made = {split: partial(motions, split, seed=self.seed, takes=count) for split, count in takes.items()}
+        return list_synthetic(root, made, instead="MotionFolder or another folder")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -2,13 +2,11 @@
 
 import dataclasses
 import functools
-import hashlib
-from typing import Literal, TypeAlias
 
+from jaxmm.data.procedural.chance import hashed_split
 from jaxmm.data.procedural.grammar import SHORT_CLAUSES, SINGLE_CLAUSES, Clause
 from jaxmm.data.procedural.wording import sequence_sentences, single_sentences
-
-Split: TypeAlias = Literal["train", "val", "test"]
+from jaxmm.data.splits import Split
 
 _TEST_RATE = 0.23
 _VAL_RATE = 0.10
@@ -103,11 +101,7 @@ def split_of(combination: Combination) -> Split:
         >>> split_of(Combination(first=Clause(action="walk", direction="forward")))
         'train'
     """
-    digest = hashlib.sha256(f"{_SPLIT_SALT}:{combination.key}".encode()).digest()
-    place = int.from_bytes(digest[:8], "big") / 2**64
-    if place < _TEST_RATE:
-        return "test"
-    return "val" if place < _TEST_RATE + _VAL_RATE else "train"
+    return hashed_split(f"{_SPLIT_SALT}:{combination.key}", test_rate=_TEST_RATE, val_rate=_VAL_RATE)
 
 
 def is_held_out(combination: Combination) -> bool:

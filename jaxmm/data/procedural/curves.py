@@ -1,9 +1,12 @@
-"""Curves over time: easing, keyed values, oscillation, and the progress of travel."""
+"""Curves over time: easing, keyed values, the progress of travel, and smooth noise."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
+
+WAVE_HERTZ = np.array([0.25, 0.6, 1.2])
+"""Frequencies of the waves that make smooth noise; each is drawn up to 30% faster or slower."""
 
 
 def ease(time: Float[np.ndarray, "time"], start: float, end: float) -> Float[np.ndarray, "time"]:
@@ -79,3 +82,20 @@ def keyed(
     return rest**2 * ((1.0 + 2.0 * part) * values[left] + span * part * tangent[left]) + part**2 * (
         (3.0 - 2.0 * part) * values[left + 1] - span * rest * tangent[left + 1]
     )
+
+
+def smooth_noise(
+    time: Float[np.ndarray, "time"], waves: Float[np.ndarray, "3 channels waves"]
+) -> Float[np.ndarray, "time channels"]:
+    """Adds up waves.
+
+    Args:
+        time: Times in seconds.
+        waves: Amplitude, frequency in Hz and phase of each wave of each channel.
+
+    Example:
+        >>> smooth_noise(np.array([0.0, 0.25]), np.array([[[2.0]], [[1.0]], [[0.0]]])).tolist()
+        [[0.0], [2.0]]
+    """
+    amplitude, hertz, phase = waves
+    return (amplitude * np.sin(2.0 * np.pi * hertz * time[:, None, None] + phase)).sum(axis=-1)

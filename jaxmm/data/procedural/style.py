@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float
 
+from jaxmm.data.procedural.curves import WAVE_HERTZ, smooth_noise
 from jaxmm.data.procedural.figure import Body
 
 # Noise per channel, standard deviation in radians or metres: pelvis, spine, head (pitch, yaw, roll), both arms
@@ -12,7 +13,6 @@ from jaxmm.data.procedural.figure import Body
 _NOISE_PELVIS, _NOISE_SPINE, _NOISE_HEAD = (0.012, 0.02, 0.012), (0.02, 0.03, 0.015), (0.04, 0.07, 0.03)
 _NOISE_ARM, _NOISE_PLACE = (0.04, 0.03, 0.05, 0.06), (0.006, 0.006)
 _NOISE_SCALE = np.array([*_NOISE_PELVIS, *_NOISE_SPINE, *_NOISE_HEAD, *_NOISE_ARM, *_NOISE_ARM, *_NOISE_PLACE])
-_NUM_WAVES = 3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,7 +66,7 @@ class Style:
             phase=0.0,
             heading=0.0,
             place=np.zeros(2),
-            waves=np.zeros((3, len(_NOISE_SCALE), _NUM_WAVES)),
+            waves=np.zeros((3, len(_NOISE_SCALE), len(WAVE_HERTZ))),
         )
 
     @classmethod
@@ -81,9 +81,9 @@ class Style:
             shoulders=1.0 + 0.03 * shoulders,
             arms=1.0 + 0.03 * arms,
         )
-        shape = (len(_NOISE_SCALE), _NUM_WAVES)
+        shape = (len(_NOISE_SCALE), len(WAVE_HERTZ))
         amplitudes = _NOISE_SCALE[:, None] * generator.normal(size=shape) * np.array([1.0, 0.6, 0.3])
-        frequencies = generator.uniform(0.7, 1.3, shape) * np.array([0.25, 0.6, 1.2])
+        frequencies = generator.uniform(0.7, 1.3, shape) * WAVE_HERTZ
         return cls(
             body=body,
             lead=int(generator.integers(2)),
@@ -106,5 +106,4 @@ class Style:
             >>> Style.neutral().noise(np.zeros(4)).shape
             (4, 19)
         """
-        amplitude, frequency, phase = self.waves
-        return (amplitude * np.sin(2.0 * np.pi * frequency * time[:, None, None] + phase)).sum(axis=-1)
+        return smooth_noise(time, self.waves)

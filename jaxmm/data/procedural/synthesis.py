@@ -1,12 +1,10 @@
 """Synthetic motions: from a combination, a seed and a take to a motion with its sentences."""
 
-import hashlib
 from collections.abc import Callable, Iterator
-
-import numpy as np
 
 from jaxmm.data.motion import Motion
 from jaxmm.data.procedural import gestures, moves, travel
+from jaxmm.data.procedural.chance import take_generator
 from jaxmm.data.procedural.combinations import Combination, all_combinations, split_of
 from jaxmm.data.procedural.figure import FIGURE
 from jaxmm.data.procedural.grammar import Clause
@@ -87,9 +85,8 @@ def synthesize(combination: Combination, *, seed: int, take: int, fps: float = 2
         raise ConfigError(
             f"procedural motion: seed={seed}, take={take}, fps={fps}; give seed and take >= 0 and fps > 0"
         )
-    digest = hashlib.sha256(combination.key.encode()).digest()
-    generator = np.random.Generator(np.random.PCG64([seed, take, int.from_bytes(digest[:8], "big")]))
-    stage = perform(combination, Style.draw(generator), fps=fps)
+    style = Style.draw(take_generator(combination.key, seed=seed, take=take))
+    stage = perform(combination, style, fps=fps)
     return Motion(
         key=f"{combination.key}__take{take}",
         positions=stage.positions(),

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from jaxmm.data.arrays import Archive, holds, open_archive, read_member
-from jaxmm.data.inventory import Inventory, Recording
+from jaxmm.data.inventory import Inventory, Problem, Recording
 from jaxmm.data.lines import read_lines
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign.layout import HOLISTIC
@@ -25,6 +25,7 @@ FEATURES = "features540.npz"
 FPS = 25.0
 """Frame rate of spelled words."""
 
+_MOST_FRAMES = 10_000  # of a word before it is cut to `max_frames`: 22 MB
 _RAISING = 4  # frames at each end of a letter's recording in which the hand comes up or goes down
 _BLEND = 3  # frames in which the hand goes from one letter to the next
 
@@ -78,13 +79,10 @@ def list_spelled_words(
         speed: How many times as fast as recorded a word is spelled.
         max_frames: Longest word; what would be longer is spelled faster.
 
-    Raises:
-        DataError: If the list of letters cannot be read, or a language can spell none of the words.
+    Returns:
+        The words; among the problems are malformed lines, and languages that can spell none of the words.
     """
-    letters = _letters(root / LETTERS)
-    unknown = [language for language in languages if language not in letters]
-    if unknown:
-        raise DataError(f"{root / LETTERS}: no letter of {unknown[0]!r}; it has {', '.join(sorted(letters)) or 'none'}")
+    letters, problems = _letters(root / LETTERS)
     words = common_words()
     num_words = min(num_words, len(words))
     # Spread over the alphabet, whatever their number.
@@ -96,7 +94,8 @@ def list_spelled_words(
         key, own = f"{language}/{word}", letters[language]
 
         def read() -> Iterator[SignClip]:
-            frames = _spell([(_frames(archive(), own[glyph]), own[glyph].fps) for glyph in word.upper()], speed)
+            recorded = [(_frames(archive(), own[glyph]), own[glyph].fps) for glyph in word.upper()]
+            frames = _spell(recorded, _bounded(speed, recorded, max_frames))
             if len(frames) > max_frames:
                 frames = resample_signs(frames, source_fps=FPS, target_fps=FPS * max_frames / len(frames))[:max_frames]
             tags = {"split": splits[word], "word": word}
@@ -107,14 +106,35 @@ def list_spelled_words(
 
     spelled: list[Recording[SignClip]] = []
     for language in languages:
+        if language not in letters:
+            known = ", ".join(sorted(letters)) or "none"
+            problems.append(_problem(f"{root / LETTERS}: no letter of {language!r}; it has {known}"))
+            continue
         possible = [word for word in chosen if set(word.upper()) <= set(letters[language])]
         if not possible:
-            raise DataError(
+            message = (
                 f"{root / LETTERS}: the letters of {language!r} spell none of the {len(chosen)} words; "
                 "name another language, or more words with data.source.num_words"
             )
+            problems.append(_problem(message))
         spelled += [recording(language, word) for word in possible]
-    return Inventory(recordings=tuple(spelled))
+    return Inventory(recordings=tuple(spelled), problems=tuple(problems))
+
+
+def spelling_languages(root: Path) -> tuple[str, ...]:
+    """Returns the sign languages of which a folder has letters, in their order there.
+
+    Example:
+        >>> spelling_languages(Path("no/such/folder"))
+        ()
+    """
+    return tuple(_letters(root / LETTERS)[0])
+
+
+def _bounded(speed: float, letters: Sequence[tuple[Float32[np.ndarray, "_time 540"], float]], max_frames: int) -> float:
+    """Returns a speed at which a word takes no more memory than it may, however slowly its letters were recorded."""
+    num_frames = sum(len(frames) * FPS / (fps * speed) for frames, fps in letters)
+    return speed * max(1.0, num_frames / max(_MOST_FRAMES, max_frames))
 
 
 def _spell(
@@ -148,15 +168,26 @@ def _frames(archive: Archive, letter: Letter) -> Float32[np.ndarray, "time 540"]
     return frames
 
 
-def _letters(path: Path) -> Mapping[str, Mapping[str, Letter]]:
-    """Returns the recording of each single letter by language; of several of one letter, the first."""
+def _letters(path: Path) -> tuple[Mapping[str, Mapping[str, Letter]], list[Problem]]:
+    """Returns the recording of each letter by language, of several the first, and what is wrong with the list."""
     found: dict[str, dict[str, Letter]] = {}
-    for number, line in enumerate(read_lines(path), 1):
-        if not line.strip():
-            continue
-        letter = _letter(f"{path}:{number}", line)
-        found.setdefault(letter.language, {}).setdefault(letter.gloss, letter)
-    return found
+    problems: list[Problem] = []
+    try:
+        for number, line in enumerate(read_lines(path), 1):
+            if not line.strip():
+                continue
+            try:
+                letter = _letter(f"{path}:{number}", line)
+                found.setdefault(letter.language, {}).setdefault(letter.gloss, letter)
+            except DataError as error:
+                problems.append(_problem(str(error)))
+    except DataError as error:
+        problems.append(_problem(str(error)))
+    return found, problems
+
+
+def _problem(message: str) -> Problem:
+    return Problem(kind="letters", message=message)
 
 
 def _letter(where: str, line: str) -> Letter:

@@ -5,13 +5,16 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from jaxmm.data.inventory import Inventory, Recording, existing_folder
+from jaxmm.data.inventory import Inventory, existing_folder, list_synthetic
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign.folder import METADATA, list_sign_folder
-from jaxmm.data.sign.letters import LETTERS, list_spelled_words
+from jaxmm.data.sign.letters import FEATURES, LETTERS, list_spelled_words, spelling_languages
 from jaxmm.data.sign.statistics import STATISTICS, Statistics
 from jaxmm.data.splits import HashSplit
-from jaxmm.errors import ConfigError, DataError
+from jaxmm.errors import ConfigError
+
+# Beyond these a letter takes ten seconds, or flits by within two frames.
+_SLOWEST, _FASTEST = 0.1, 10.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,33 +51,24 @@ class ProceduralSigns:
         """
         from jaxmm.data.sign.procedural import signs
 
-        if root is not None:
-            raise DataError(
-                f"data.root is {root}, but the procedural source reads no files; remove it, or use a config "
-                "whose data.source is SignFolder or SpelledWords"
-            )
         counts = {
             "train": (self.takes, self.num_sentences),
             "val": (self.held_out_takes, self.num_held_out),
             "test": (self.held_out_takes, self.num_held_out),
         }
-        return Inventory(
-            recordings=tuple(
-                Recording(
-                    key=split,
-                    read=partial(
-                        signs,
-                        split,
-                        seed=self.seed,
-                        takes=takes,
-                        num_glosses=self.num_glosses,
-                        num_sentences=num_sentences,
-                        num_signers=self.num_signers,
-                    ),
-                )
-                for split, (takes, num_sentences) in counts.items()
+        made = {
+            split: partial(
+                signs,
+                split,
+                seed=self.seed,
+                takes=takes,
+                num_glosses=self.num_glosses,
+                num_sentences=num_sentences,
+                num_signers=self.num_signers,
             )
-        )
+            for split, (takes, num_sentences) in counts.items()
+        }
+        return list_synthetic(root, made, instead="SignFolder or SpelledWords")
 
     def statistics(self, root: Path | None) -> Statistics | None:
         """Returns None: the source brings no statistics, those of its training split are computed."""
@@ -123,7 +117,7 @@ class SpelledWords:
         languages: Codes of the sign languages.
         num_words: Words, of which each language has those that its letters can spell.
         held_out: Which words are held out.
-        speed: How many times as fast as recorded a word is spelled, > 0.
+        speed: How many times as fast as recorded a word is spelled, 0.1 to 10.
         max_frames: Longest word; what would be longer is spelled faster.
 
     Raises:
@@ -141,9 +135,11 @@ class SpelledWords:
     max_frames: int = 128
 
     def __post_init__(self) -> None:
-        for name in ("num_words", "speed", "max_frames"):
+        for name in ("num_words", "max_frames"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"data.source.{name} is {getattr(self, name)}; give a value above zero")
+        if not _SLOWEST <= self.speed <= _FASTEST:
+            raise ConfigError(f"data.source.speed is {self.speed}; give a factor from {_SLOWEST} to {_FASTEST}")
         if not self.languages:
             raise ConfigError("data.source.languages is empty; name one sign language or more")
         if len(set(self.languages)) != len(self.languages):
@@ -153,7 +149,7 @@ class SpelledWords:
         """Lists the words without reading their letters.
 
         Raises:
-            DataError: If `root` is missing or holds no letters.
+            DataError: If `root` is missing or not a folder.
         """
         return list_spelled_words(
             existing_folder(root, LETTERS),
@@ -171,3 +167,22 @@ class SpelledWords:
 
 SignSource: TypeAlias = ProceduralSigns | SignFolder | SpelledWords
 """Any of the sources."""
+
+
+def sign_source_of(root: Path) -> SignFolder | SpelledWords | None:
+    """Returns the source that reads a folder of signing, by the files it holds; None for a folder of something else.
+
+    Example:
+        >>> import tempfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> sign_source_of(root)
+        >>> (root / METADATA).touch()
+        >>> sign_source_of(root)
+        SignFolder(fps=25.0)
+    """
+    if (root / METADATA).is_file():
+        return SignFolder()
+    if (root / LETTERS).is_file() and (root / FEATURES).is_file():
+        languages = spelling_languages(root)
+        return SpelledWords(languages=languages) if languages else SpelledWords()
+    return None

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -105,7 +106,7 @@ def _cells(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _header(path: Path, names: Sequence[str], file_column: str) -> list[str]:
-    repeated = sorted({name for name in names if name and names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if name and count > 1)
     if repeated:
         raise DataError(f"{path}:1: column {brief(repeated[0])} repeats; name each column once")
     for synonyms in (SENTENCE, GLOSS):

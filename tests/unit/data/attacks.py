@@ -97,6 +97,22 @@ def humanml3d(folder: Path, text: bytes | str = "a#b#0#0", joints: bytes | None 
     write(folder / "train.txt", names)
 
 
+def signs(folder: Path, **files: bytes | str) -> None:
+    """A folder of signing whose files are as given."""
+    table = "feature_path,sentence_gloss\nwalk.npy,WALK\n"
+    usual = {"metadata_csv": table, "walk_npy": npy(shape="(4, 540)", body=bytes(8640))}
+    for name, content in (usual | files).items():
+        write(folder / name.replace("_", "."), content)
+
+
+def letters(folder: Path, fps: object = 25, features: bytes | None = None) -> None:
+    glyphs = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    rows = (f'{{"key": "{g}", "sentence_gloss": "{g}", "signed_language": "ase", "fps": {fps}}}' for g in glyphs)
+    write(folder / "metadata.jsonl", "\n".join(rows))
+    frames = npy(shape="(4, 540)", body=bytes(8640)) if features is None else features
+    write(folder / "features540.npz", npz({f"{glyph}.npy": frames for glyph in glyphs}))
+
+
 def loop(folder: Path, name: str) -> None:
     motion(folder)
     (folder / name).unlink(missing_ok=True)
@@ -131,7 +147,7 @@ def sparse(folder: Path, name: str, head: bytes = b"") -> None:
     os.truncate(folder / name, 2**40)
 
 
-ARRAYS, BVH, AMC, C3D, HUMAN, WEIGHTS, CONFIG, INDEX, TOKENS, RUN, PACKED = range(11)
+ARRAYS, BVH, AMC, C3D, HUMAN, SIGNS, LETTERS, WEIGHTS, CONFIG, INDEX, TOKENS, RUN, PACKED = range(13)
 Attack = tuple[int, Callable[[Path], object]]
 
 ATTACKS: dict[str, Attack] = {
@@ -238,6 +254,26 @@ ATTACKS: dict[str, Attack] = {
     "splits traversal": (HUMAN, lambda f: humanml3d(f, names="../../etc/passwd")),
     "splits NUL": (HUMAN, lambda f: humanml3d(f, names="a\0b")),
     "joints objects": (HUMAN, lambda f: humanml3d(f, joints=pickled_array())),
+    "signs table of one quote": (
+        SIGNS,
+        lambda f: signs(f, metadata_csv=b'feature_path,gloss\n"' + b"a\n" * (30 * MIB)),
+    ),
+    "signs table 1 TiB sparse": (SIGNS, lambda f: (signs(f), sparse(f, "metadata.csv"))),
+    "signs table of commas": (SIGNS, lambda f: signs(f, metadata_csv="feature_path,gloss\n" + "," * 900_000)),
+    "signs table of columns": (
+        SIGNS,
+        lambda f: signs(f, metadata_csv=f"feature_path,gloss{''.join(f',c{n}' for n in range(100_000))}\n"),
+    ),
+    "signs traversal": (SIGNS, lambda f: signs(f, metadata_csv="feature_path,gloss\n../../etc/passwd.npy,A\n")),
+    "signs NUL": (SIGNS, lambda f: signs(f, metadata_csv="feature_path,gloss\na\0.npy,A\n")),
+    "signs table FIFO": (SIGNS, lambda f: (signs(f), (f / "metadata.csv").unlink(), os.mkfifo(f / "metadata.csv"))),
+    "signs 4 TiB header": (SIGNS, lambda f: signs(f, walk_npy=npy(shape=f"({2**40}, 540)"))),
+    "signs huge numbers": (SIGNS, lambda f: signs(f, walk_npy=npy(shape="(4, 540)", body=b"\xff\xff\x7f\x7f" * 2160))),
+    "signs statistics objects": (SIGNS, lambda f: signs(f, statistics_npz=npz({"feature_mean.npy": pickled_array()}))),
+    "letters deep": (LETTERS, lambda f: (letters(f), write(f / "metadata.jsonl", "[" * 900_000))),
+    "letters ever so slow": (LETTERS, lambda f: letters(f, 1, npy(shape="(5000, 540)", body=bytes(10_800_000)))),
+    "letters objects": (LETTERS, lambda f: letters(f, features=pickled_array())),
+    "letters enormous rate": (LETTERS, lambda f: letters(f, fps="9" * 4000)),
     "weights 16 EiB header": (WEIGHTS, lambda f: write(f / "model.safetensors", b"\xff" * 64)),
     "weights deep header": (WEIGHTS, lambda f: write(f / "model.safetensors", safetensors(b"[" * 4_000_000))),
     "weights overlapping": (
@@ -286,6 +322,8 @@ ATTACKS: dict[str, Attack] = {
 def read(kind: int, folder: Path) -> object:
     from jaxmm.data import sources
     from jaxmm.data.packed import open_packed
+    from jaxmm.data.sign.check import check_signs
+    from jaxmm.data.sign.sources import SignFolder, SpelledWords
     from jaxmm.data.text import CaptionTokenizer
     from jaxmm.experiment import read_experiment
     from jaxmm.index import Index
@@ -297,6 +335,8 @@ def read(kind: int, folder: Path) -> object:
         AMC: lambda: sum(motion.num_frames for motion in sources.AmcFolder().inventory(folder).items()),
         C3D: lambda: sum(motion.num_frames for motion in sources.C3dFolder().inventory(folder).items()),
         HUMAN: lambda: sum(motion.num_frames for motion in sources.HumanMl3dFolder().inventory(folder).items()),
+        SIGNS: lambda: len(check_signs(SignFolder(), folder).problems),
+        LETTERS: lambda: len(check_signs(SpelledWords(num_words=1, speed=0.1), folder).problems),
         WEIGHTS: lambda: read_tensors(folder),
         CONFIG: lambda: read_config(folder),
         INDEX: lambda: Index.read(folder / "index.safetensors"),

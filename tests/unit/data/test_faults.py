@@ -15,7 +15,13 @@ from hypothesis import strategies as st
 from jaxmm.data.motion import Motion, Skeleton
 from jaxmm.data.motion_text import MotionText
 from jaxmm.data.packed import open_packed, pack
+from jaxmm.data.sign.check import check_signs
+from jaxmm.data.sign.clip import SignClip
+from jaxmm.data.sign.folder import write_sign_folder
+from jaxmm.data.sign.sources import SignFolder, SpelledWords
+from jaxmm.data.sign.statistics import Statistics
 from jaxmm.data.sources import AmcFolder, BvhFolder, C3dFolder, HumanMl3dFolder, MotionFolder
+from jaxmm.data.splits import TagSplit
 from jaxmm.data.text import CaptionTokenizer
 from jaxmm.errors import JaxmmError
 from jaxmm.experiment import Experiment, read_experiment, write_experiment
@@ -82,6 +88,22 @@ def archive(folder: Path) -> None:
     _captions(folder, {"key": "walk", "fps": 20})
 
 
+def signs(folder: Path) -> None:
+    frames = np.ones((20, 540), np.float32)
+    write_sign_folder([SignClip(key="walk", frames=frames, fps=25.0, gloss="WALK", tags={"split": "train"})], folder)
+    Statistics.neutral().write(folder / "statistics.npz")
+
+
+def letters(folder: Path) -> None:
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    rows = ({"key": glyph, "sentence_gloss": glyph, "signed_language": "ase", "fps": 25} for glyph in alphabet)
+    (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    np.savez_compressed(
+        folder / "features540.npz",
+        **{glyph: np.full((9, 540), place, np.float32) for place, glyph in enumerate(alphabet)},
+    )
+
+
 def packed(folder: Path) -> None:
     pack([STILL], folder / "packed", fps=10.0)
 
@@ -120,6 +142,17 @@ def _use_tokenizer(folder: Path) -> object:
     return CaptionTokenizer.read(folder, max_tokens=8)(["a walk"])
 
 
+def _use_signs(source: SignFolder | SpelledWords) -> Callable[[Path], object]:
+    """Checks a folder, which goes on over anything, and reads it, which stops at the first problem."""
+
+    def use(folder: Path) -> object:
+        report = check_signs(source, folder, split=TagSplit(), text="gloss")
+        assert all(len(problem.message) < 3000 for problem in report.problems)
+        return [clip.num_frames for clip in source.inventory(folder).items()]
+
+    return use
+
+
 TARGETS: dict[str, tuple[Callable[[Path], None], str, Callable[[Path], object]]] = {
     "bvh": (bvh, "walk.bvh", lambda folder: list(BvhFolder().inventory(folder).items())),
     "amc": (acclaim, "walk.amc", lambda folder: list(AmcFolder().inventory(folder).items())),
@@ -132,6 +165,11 @@ TARGETS: dict[str, tuple[Callable[[Path], None], str, Callable[[Path], object]]]
     "skeleton": (arrays, "skeleton.json", lambda folder: list(MotionFolder().inventory(folder).items())),
     "npy": (arrays, "walk.npy", lambda folder: list(MotionFolder().inventory(folder).items())),
     "npz": (archive, "motions.npz", lambda folder: list(MotionFolder().inventory(folder).items())),
+    "signs table": (signs, "metadata.csv", _use_signs(SignFolder())),
+    "signs array": (signs, "walk.npy", _use_signs(SignFolder())),
+    "signs statistics": (signs, "statistics.npz", _use_signs(SignFolder())),
+    "letters": (letters, "metadata.jsonl", _use_signs(SpelledWords(num_words=2))),
+    "letters archive": (letters, "features540.npz", _use_signs(SpelledWords(num_words=2))),
     "packed meta": (packed, "packed/meta.json", _use_packed),
     "packed frames": (packed, "packed/frames.f32", _use_packed),
     "tokenizer": (tokenizer, "tokenizer.json", _use_tokenizer),

@@ -1,6 +1,4 @@
 import dataclasses
-import itertools
-import json
 
 import numpy as np
 import pytest
@@ -10,12 +8,12 @@ from hypothesis import strategies as st
 from jaxmm.data.folder import write_motion_folder
 from jaxmm.data.motion import Skeleton
 from jaxmm.data.motion_text import MotionText
-from jaxmm.data.sources import MotionFolder
-from jaxmm.data.splits import HashSplit
 from jaxmm.data.transforms import Augmentation, Change, mirror, turn
 from jaxmm.errors import ConfigError, DataError
 
-NUM_FRAMES, BATCH_SIZE, SEED = 8, 4, 3
+from .kinds import BATCH_SIZE, first_batches, motions_of
+
+NUM_FRAMES = 8
 VIVID = Augmentation(mirror_rate=0.5, speed_range=(0.8, 1.25), yaw_range=30.0)
 
 
@@ -30,124 +28,18 @@ def with_settings(data, **changes):
     return type(data)(dataclasses.replace(data.settings, **changes), data.packed, assigned, data.tokenizer)
 
 
-def first_batches(data, num_batches, **which):
-    return list(itertools.islice(data.train_batches(seed=SEED, **which), num_batches))
-
-
-def assert_equal(ours, theirs):
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        np.testing.assert_array_equal(ours[name], theirs[name])
-        assert ours[name].dtype == theirs[name].dtype
-
-
-def keys_of(data, batch, split="train"):
-    """Which motions a batch of unaugmented, uncropped motions holds, by their first relative frames."""
-    indices = data.split(split)
-    found = []
-    for frames, mask in zip(batch["motion"], batch["motion_mask"], strict=True):
-        for index in indices:
-            whole = data.packed.motion(index)
-            shapes = whole[: len(whole) - mask.sum() + 1] if len(whole) >= mask.sum() else []
-            if any(np.allclose(own[1] - own[0], frames[0, 1] - frames[0, 0], atol=1e-5) for own in shapes):
-                found.append(data.packed.keys[index])
-    return found
-
-
 # Training batches
 
 
-def test_the_same_seed_gives_the_same_batches_and_another_seed_others(vivid):
-    one, same = first_batches(vivid, 5), first_batches(vivid, 5)
-    for ours, theirs in zip(one, same, strict=True):
-        assert_equal(ours, theirs)
-    other = next(iter(vivid.train_batches(seed=SEED + 1)))
-    assert not np.array_equal(one[0]["motion"], other["motion"])
-
-
-@pytest.mark.parametrize("num_processes", [2, 4])
-def test_processes_together_read_the_global_batch(num_processes, vivid):
-    whole = first_batches(vivid, 4)
-    parts = [first_batches(vivid, 4, process=process, num_processes=num_processes) for process in range(num_processes)]
-    for step, batch in enumerate(whole):
-        shared = [part[step] for part in parts]
-        assert_equal(batch, {name: np.concatenate([rows[name] for rows in shared]) for name in batch})
-
-
-def test_the_number_of_threads_changes_nothing(vivid):
-    for ours, theirs in zip(
-        first_batches(vivid, 6), first_batches(with_settings(vivid, num_threads=4), 6), strict=True
-    ):
-        assert_equal(ours, theirs)
-
-
-@pytest.mark.parametrize("num_steps", [1, 3])  # in the middle and after the end of an epoch
-def test_an_iterator_continues_exactly_where_its_state_was_taken(num_steps, vivid):
-    batches = vivid.train_batches(seed=SEED)
-    for _ in range(num_steps):
-        next(batches)
-    state = json.loads(json.dumps(batches.get_state()))
-    expected = [next(batches) for _ in range(4)]
-    resumed = with_settings(vivid, num_threads=2).train_batches(seed=SEED)
-    resumed.set_state(state)
-    for batch in expected:
-        assert_equal(next(resumed), batch)
-
-
-def test_every_motion_comes_once_an_epoch_in_a_new_order(data):
-    whole = with_settings(data, batch_size=5)
-    assert whole.steps_per_epoch == 2
-    batches = first_batches(whole, 6)
-    epochs = [keys_of(whole, batches[step]) + keys_of(whole, batches[step + 1]) for step in (0, 2, 4)]
-    expected = sorted(data.packed.keys[index] for index in data.split("train"))
-    assert [sorted(epoch) for epoch in epochs] == [expected] * 3
-    assert len({tuple(epoch) for epoch in epochs}) == 3
-
-
-def test_a_balanced_order_continues_exactly_where_its_state_was_taken(data):
-    batches = with_settings(data, balance=1.0).train_batches(seed=SEED)
-    states, expected = [], []
-    for _ in range(6):
-        states.append(json.loads(json.dumps(batches.get_state())))
-        expected.append(next(batches))
-    batches.set_state(states[3])
-    for batch in expected[3:]:
-        assert_equal(next(batches), batch)
-
-
-def test_an_epoch_leaves_out_what_fills_no_batch(data):
-    assert data.steps_per_epoch == 2  # ten motions in batches of four
-    first, second, third = first_batches(data, 3)
-    assert len(set(keys_of(data, first) + keys_of(data, second))) == 8
-    assert len(set(keys_of(data, third))) == 4
-
-
-def test_shapes_and_types_are_those_of_the_sample_batch(vivid):
-    sample = vivid.sample_batch()
-    for batch in first_batches(vivid, 3):
-        assert {name: (v.shape, v.dtype) for name, v in batch.items()} == {
-            name: (v.shape, v.dtype) for name, v in sample.items()
-        }
-    assert sample["motion"].shape == (BATCH_SIZE, NUM_FRAMES, 5, 3)
-    assert sample["motion"].dtype == np.float32
-    assert sample["token_ids"].dtype == np.int32
-
-
-def test_masks_mark_a_beginning_and_zeros_follow(vivid):
-    for batch in first_batches(vivid, 5):
-        lengths = batch["motion_mask"].sum(axis=1)
-        assert lengths.min() >= 1
-        np.testing.assert_array_equal(batch["motion_mask"], np.arange(NUM_FRAMES) < lengths[:, None])
-        assert not batch["motion"][~batch["motion_mask"]].any()
-        assert not batch["token_ids"][~batch["token_mask"]].any()
-        assert batch["example_mask"].all()
+def test_a_batch_has_the_frames_of_the_settings(vivid):
+    assert vivid.sample_batch()["motion"].shape == (BATCH_SIZE, NUM_FRAMES, 5, 3)
 
 
 def test_a_motion_comes_with_one_of_its_own_captions(data):
     texts = {index: data.packed.captions[index] for index in data.split("train")}
     seen = {}
     for batch in first_batches(data, 24):
-        for row, key in enumerate(keys_of(data, batch)):
+        for row, key in enumerate(motions_of(data, batch)):
             index = data.packed.keys.index(key)
             ids, _ = data.tokenizer(list(texts[index]), num_tokens=batch["token_ids"].shape[1])
             (place,) = np.flatnonzero((ids == batch["token_ids"][row]).all(axis=1))
@@ -299,18 +191,6 @@ def test_a_small_split_has_a_gallery_of_its_own(data):
 # Opening
 
 
-def test_the_tokenizer_knows_the_words_of_the_training_captions_only(make_motion, tmp_path, cache):
-    motions = [
-        make_motion("a", captions=("known",), tags={"split": "train"}),
-        make_motion("b", captions=("unseen",), tags={"split": "test"}),
-    ]
-    write_motion_folder(motions, tmp_path / "motions")
-    del cache
-    data = MotionText(source=MotionFolder(), root=str(tmp_path / "motions"), fps=10.0).open(tmp_path / "assets")
-    ids, _ = data.tokenizer(["known unseen"])
-    assert ids[0, 2] == 1 != ids[0, 1]
-
-
 def test_a_run_keeps_the_tokenizer_and_the_skeleton_it_began_with(settings, data, motions, tmp_path):
     assets = tmp_path / "assets"
     first = settings.open(assets)
@@ -347,36 +227,13 @@ def test_a_run_without_its_skeleton_is_incomplete(content, settings, tmp_path):
         settings.saved_skeleton(tmp_path)
 
 
-def test_a_batch_larger_than_the_training_split_is_refused(data):
-    large = with_settings(data, batch_size=11)
-    message = "data.batch_size is 11, but the training split has 10 clips; set it to 10 or less"
-    with pytest.raises(ConfigError, match=message):
-        _ = large.steps_per_epoch
-    with pytest.raises(ConfigError, match=message):
-        large.train_batches(seed=0)
-
-
-def test_a_batch_that_processes_cannot_share_is_refused(data):
-    with pytest.raises(ConfigError, match=r"data.batch_size is 4, which 3 processes cannot share equally"):
-        data.train_batches(seed=0, process=0, num_processes=3)
-
-
-@pytest.mark.parametrize("read", ["split", "gallery", "windows"])
+@pytest.mark.parametrize("read", ["gallery", "windows"])
 def test_an_unknown_split_is_refused_with_those_there_are(read, data):
     with pytest.raises(ConfigError, match=r"there is no 'dev' in the data; choose among train \(10\), val \(3\), test"):
         list(getattr(data, read)("dev"))
 
 
-def test_an_empty_split_is_absent(settings, tmp_path):
-    data = dataclasses.replace(settings, split=HashSplit(num_buckets=2, test=(0,))).open(tmp_path / "assets")
-    assert data.has_split("train")
-    assert data.has_split("test")
-    assert not data.has_split("val")
-    with pytest.raises(ConfigError, match=r"there is no 'val' in the data; choose among train \(\d+\), test \(\d+\)$"):
-        data.split("val")
-
-
-@pytest.mark.parametrize("name", ["fps", "num_frames", "scale", "max_tokens", "batch_size", "num_threads"])
+@pytest.mark.parametrize("name", ["fps", "num_frames", "scale"])
 @pytest.mark.parametrize("value", [0, -1])
 def test_numbers_out_of_range_are_refused(name, value):
     with pytest.raises(ConfigError, match=f"data.{name} is {value}; give a value above zero"):
@@ -386,5 +243,4 @@ def test_numbers_out_of_range_are_refused(name, value):
 def test_the_blank_batch_is_the_longest_and_holds_zeros(settings):
     blank = settings.blank_batch(num_joints=5)
     assert blank["motion"].shape == (1, settings.num_frames, 5, 3)
-    assert blank["token_ids"].shape == blank["token_mask"].shape == (1, settings.max_tokens)
     assert not blank["motion"].any()

@@ -1,14 +1,12 @@
 """Sentences of signs: their order, their glosses, their English, and their split."""
 
 import dataclasses
-import hashlib
 import itertools
-from typing import Literal, TypeAlias
 
+from jaxmm.data.procedural.chance import hashed_split, stable_hash
 from jaxmm.data.sign.procedural.lexicon import LEXICON, Category, Sign, lexicon
+from jaxmm.data.splits import Split
 from jaxmm.errors import ConfigError
-
-Split: TypeAlias = Literal["train", "val", "test"]
 
 _ORDERS: tuple[tuple[Category, ...], ...] = (
     ("object", "verb"),
@@ -70,10 +68,7 @@ class Sentence:
         """
         if len(self.signs) == 1:
             return "train"
-        place = _hash(self) / 2**64
-        if place < _TEST_RATE:
-            return "test"
-        return "val" if place < _TEST_RATE + _VAL_RATE else "train"
+        return hashed_split(_salted(self), test_rate=_TEST_RATE, val_rate=_VAL_RATE)
 
     def _verb(self, forms: tuple[str, ...]) -> str:
         """Returns the form of the verb that agrees with the subject and the time."""
@@ -148,10 +143,13 @@ def _turns(chosen: list[Sentence]) -> dict[Sentence, tuple[int, int]]:
         if length == 1:
             turns |= {sentence: (-1, rank) for rank, sentence in enumerate(group)}
         else:
-            turns |= {sentence: (rank, length) for rank, sentence in enumerate(sorted(group, key=_hash))}
+            turns |= {sentence: (rank, length) for rank, sentence in enumerate(sorted(group, key=_rank))}
     return turns
 
 
-def _hash(sentence: Sentence) -> int:
-    digest = hashlib.sha256(f"{_SPLIT_SALT}:{sentence.gloss}".encode()).digest()
-    return int.from_bytes(digest[:8], "big")
+def _rank(sentence: Sentence) -> int:
+    return stable_hash(_salted(sentence))
+
+
+def _salted(sentence: Sentence) -> str:
+    return f"{_SPLIT_SALT}:{sentence.gloss}"

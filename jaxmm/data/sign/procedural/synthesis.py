@@ -1,13 +1,13 @@
 """Synthetic signing: from a sentence, a seed and a take to a clip with its texts."""
 
 import dataclasses
-import hashlib
 from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Float
 
-from jaxmm.data.procedural.curves import ease
+from jaxmm.data.procedural.chance import stable_hash, take_generator
+from jaxmm.data.procedural.curves import WAVE_HERTZ, ease, smooth_noise
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign.procedural.figure import Controls, pose
 from jaxmm.data.sign.procedural.grammar import Sentence, sentences
@@ -28,7 +28,7 @@ _PLACE_SPREAD, _TEMPO_SPREAD = 0.015, 0.04
 
 # Noise per channel, standard deviation in radians or widths of the shoulders: trunk, head, left and right hand.
 _NOISE_SCALE = np.array([0.008, 0.010, 0.008, 0.03, 0.04, 0.02, *[0.008, 0.008, 0.008] * 2])
-_WAVE_SCALE, _WAVE_HERTZ = np.array([1.0, 0.5, 0.25]), np.array([0.25, 0.6, 1.2])
+_WAVE_SCALE = np.array([1.0, 0.5, 0.25])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,9 +104,8 @@ def synthesize(sentence: Sentence, *, seed: int, take: int, num_signers: int = 8
         ('HOUSE__take2', 'HOUSE', 'A house.', (39, 540))
     """
     _check(seed, take, num_signers)
-    digest = int.from_bytes(hashlib.sha256(sentence.gloss.encode()).digest()[:8], "big")
-    signer = Signer.draw(seed=seed, index=(digest + take) % num_signers)
-    generator = np.random.Generator(np.random.PCG64([seed, take, digest]))
+    signer = Signer.draw(seed=seed, index=(stable_hash(sentence.gloss) + take) % num_signers)
+    generator = take_generator(sentence.gloss, seed=seed, take=take)
     return SignClip(
         key=f"{sentence.gloss.replace(' ', '-')}__take{take}",
         frames=pose(signer, perform(sentence, signer, fps=FPS, generator=generator)),
@@ -244,6 +243,6 @@ def _noise(time: Float[np.ndarray, "time"], generator: np.random.Generator) -> F
     """Returns smooth noise of every channel."""
     shape = (len(_NOISE_SCALE), len(_WAVE_SCALE))
     amplitude = _NOISE_SCALE[:, None] * _WAVE_SCALE * generator.normal(size=shape)
-    hertz = _WAVE_HERTZ * generator.uniform(0.7, 1.3, shape)
+    hertz = WAVE_HERTZ * generator.uniform(0.7, 1.3, shape)
     phase = generator.uniform(0.0, 2.0 * np.pi, shape)
-    return (amplitude * np.sin(2.0 * np.pi * hertz * time[:, None, None] + phase)).sum(axis=-1)
+    return smooth_noise(time, np.stack([amplitude, hertz, phase]))

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -148,6 +149,17 @@ def test_a_word_fits_and_what_was_longer_fills_the_frames(max_frames, root):
         np.testing.assert_array_equal(fitting.frames[0], whole.frames[0])
 
 
+def test_letters_recorded_ever_so_slowly_take_no_more_memory_than_a_word_may(tmp_path):
+    """At 1 frame a second and a tenth of the speed, each recorded frame would become 250."""
+    root = alphabet(tmp_path / "root", frames=lambda place: letter(place, 600), fps=1)
+    tracemalloc.start()
+    clip = spelled(root, "able", speed=0.1, max_frames=50)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert clip.num_frames == 50
+    assert most < 500 * 2**20
+
+
 # Which words
 
 
@@ -215,6 +227,17 @@ def test_a_language_that_can_spell_no_word_is_named(tmp_path):
 
 
 # What is wrong
+
+
+def test_everything_that_is_wrong_with_the_list_is_named(tmp_path):
+    lines = [line("ase", gloss) for gloss in ALPHABET] + ["{", line(fps=0), line("gss", "\u0393")]
+    found = listed(build(tmp_path / "root", lines, {}), languages=("ase", "xxx", "gss"))
+    wanted = (":27: not JSON", ":28: fps is 0", ": no letter of 'xxx'; it has ase, gss", ": the letters of 'gss' spell")
+    assert len(found.problems) == len(wanted)
+    for problem, text in zip(found.problems, wanted, strict=True):
+        assert f"metadata.jsonl{text}" in problem.message
+    assert {problem.kind for problem in found.problems} == {"letters"}
+    assert len(found.recordings) == 12
 
 
 @pytest.mark.parametrize(

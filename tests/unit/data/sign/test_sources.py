@@ -6,7 +6,7 @@ import pytest
 from jaxmm.data.sign import procedural
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign.folder import write_sign_folder
-from jaxmm.data.sign.sources import ProceduralSigns, SignFolder, SpelledWords
+from jaxmm.data.sign.sources import ProceduralSigns, SignFolder, SpelledWords, sign_source_of
 from jaxmm.data.sign.statistics import Statistics
 from jaxmm.data.splits import HashSplit
 from jaxmm.errors import ConfigError, DataError
@@ -122,16 +122,23 @@ def test_what_is_held_out_by_default_leaves_most_for_training(letters):
     assert min(splits.count("val"), splits.count("test")) >= 10
 
 
-@pytest.mark.parametrize("name", ["num_words", "speed", "max_frames"])
+@pytest.mark.parametrize("name", ["num_words", "max_frames"])
 @pytest.mark.parametrize("value", [0, -1])
 def test_numbers_out_of_range_are_refused(name, value):
     with pytest.raises(ConfigError, match=rf"data\.source\.{name} is {value}; give a value above zero"):
         SpelledWords(**{name: value})
 
 
-def test_a_speed_that_is_no_number_is_refused():
-    with pytest.raises(ConfigError, match=r"data\.source\.speed is nan"):
-        SpelledWords(speed=float("nan"))
+@pytest.mark.parametrize("speed", [0.0, -1.0, 0.05, 1e-300, 10.5, float("inf"), float("nan")])
+def test_a_speed_at_which_nobody_spells_is_refused(speed):
+    with pytest.raises(ConfigError, match=rf"data\.source\.speed is {speed}; give a factor from 0\.1 to 10\.0"):
+        SpelledWords(speed=speed)
+
+
+def test_the_slowest_and_the_fastest_spelling_fit(letters):
+    for speed in (0.1, 10.0):
+        clip = next(SpelledWords(num_words=1, speed=speed, max_frames=40).inventory(letters).items())
+        assert 0 < clip.num_frames <= 40
 
 
 def test_no_language_and_one_named_twice_are_refused():
@@ -139,3 +146,13 @@ def test_no_language_and_one_named_twice_are_refused():
         SpelledWords(languages=())
     with pytest.raises(ConfigError, match=r"data\.source\.languages is \('ase', 'ase'\); name each sign language once"):
         SpelledWords(languages=("ase", "ase"))
+
+
+def test_a_folder_of_signing_is_known_by_its_files(folder, letters, tmp_path):
+    assert sign_source_of(folder) == SignFolder()
+    assert sign_source_of(letters) == SpelledWords(languages=("ase",))
+    assert sign_source_of(tmp_path) is None
+    (letters / "metadata.jsonl").write_text("{")
+    assert sign_source_of(letters) == SpelledWords()
+    (letters / "features540.npz").unlink()
+    assert sign_source_of(letters) is None
