@@ -55,12 +55,44 @@ def show(values: Mapping[str, Any], *, title: str, as_json: bool) -> None:
 
     table = Table(show_header=False, box=None)
     for name, value in values.items():
-        number = _plain(value)
-        shown = f"{number:.4f}" if isinstance(number, float) else f"{number:,}" if isinstance(number, int) else number
-        table.add_row(name, str(shown))
+        table.add_row(name, _shown(value))
     console = Console(soft_wrap=True, markup=False, emoji=False)
     console.print(title, style="bold", highlight=False)
     console.print(table)
+
+
+def show_scores(scores: Mapping[str, float], *, title: str, as_json: bool) -> None:
+    """Prints scores, those named `<split>/<column>/<metric>` side by side, intervals below; or one JSON object.
+
+    Example:
+        >>> show_scores({"step": 3.0, "test/signing/ape": 0.25}, title="", as_json=True)
+        {"step": 3, "test/signing/ape": 0.25}
+    """
+    if as_json:
+        show(scores, title=title, as_json=True)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    placed = [name.split("/", 2) for name in scores if name.count("/") > 1 and not name.endswith(("/low", "/high"))]
+    columns = {f"{split}/{column}": column for split, column, _ in placed}
+    show({name: value for name, value in scores.items() if name.count("/") < 2}, title=title, as_json=False)
+    table = Table(box=None)
+    for column in ("", *columns.values()):
+        table.add_column(column)
+    for metric in dict.fromkeys(metric for *_, metric in placed):
+        cells = [f"{column}/{metric}" for column in columns]
+        table.add_row(metric, *(_shown(scores[cell]) if cell in scores else "" for cell in cells))
+        if any(f"{cell}/low" in scores for cell in cells):
+            table.add_row("", *(_interval(scores, cell) for cell in cells))
+    console = Console(markup=False, emoji=False)
+    # Cut off, a table says less than one that a narrow terminal wraps.
+    Console(width=max(console.width, console.measure(table).maximum), markup=False, emoji=False).print(table)
+
+
+def _interval(scores: Mapping[str, float], name: str) -> str:
+    ends = [_shown(scores[end]) for end in (f"{name}/low", f"{name}/high") if end in scores]
+    return " to ".join(ends)
 
 
 def show_answers(answers: "Mapping[str, Sequence[Hit]]", *, as_json: bool) -> None:
@@ -145,3 +177,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None  # JSON has no word for it
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _shown(value: Any) -> str:
+    number = _plain(value)
+    return f"{number:.4f}" if isinstance(number, float) else f"{number:,}" if isinstance(number, int) else str(number)

@@ -93,7 +93,7 @@ class Evaluate:
         judges = {"back-translation": self.back_translation, "autoencoder": self.autoencoder}
         how |= {name: judge for name, judge in judges.items() if judge is not None}
         told = "; ".join(f"{name} {value}" for name, value in how.items())
-        console.show(scores, title=f"{self.run}, {told}", as_json=self.json)
+        console.show_scores(scores, title=f"{self.run}, {told}", as_json=self.json)
 
 
 @dataclasses.dataclass(frozen=True)
