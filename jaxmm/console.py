@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 _MOST_SHAPES = 6
+_WIDEST = 1000
 
 
 def set_up() -> None:
@@ -85,9 +86,8 @@ def show_scores(scores: Mapping[str, float], *, title: str, as_json: bool) -> No
         table.add_row(metric, *(_shown(scores[cell]) if cell in scores else "" for cell in cells))
         if any(f"{cell}/low" in scores for cell in cells):
             table.add_row("", *(_interval(scores, cell) for cell in cells))
-    console = Console(markup=False, emoji=False)
     # Cut off, a table says less than one that a narrow terminal wraps.
-    Console(width=max(console.width, console.measure(table).maximum), markup=False, emoji=False).print(table)
+    Console(width=_WIDEST, markup=False, emoji=False).print(table)
 
 
 def _interval(scores: Mapping[str, float], name: str) -> str:
