@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, cast
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxmm import parallel
 from jaxmm.data.captioned import CaptionedData
@@ -19,12 +19,11 @@ from jaxmm.generators.critics import SignCritic
 from jaxmm.generators.lengths import LengthHead
 from jaxmm.generators.sign import Generated, SignGenerator
 from jaxmm.numerics import Guard
-from jaxmm.objectives.adversarial import gradient_penalty, hinge_critic, hinge_generator
-from jaxmm.objectives.reduce import masked_mean
 from jaxmm.objectives.sign import SignObjective, Weights
 from jaxmm.optim import AdamW, Horizon, moving_part, with_moving
 from jaxmm.state import TrainState
 from jaxmm.tasks.base import Update, guarded_update
+from jaxmm.tasks.sign_losses import Score, critic_loss, feature_mask, generator_loss
 from jaxmm.tasks.text_task import TextTask
 from jaxmm.typing import Batch, Collections, Metrics, Params
 
@@ -198,55 +197,27 @@ class Text2SignTask(TextTask):
         rows = parallel.all_rows(batch["example_mask"]).shape[0]
         return parallel.own_rows(self.generator.draw_noise(key, batch=rows))
 
-    def _score(self, critic: Params, frames: Array, batch: Batch, text: Array) -> Float[Array, "batch"]:
-        known = jnp.where(_feature_mask(batch), frames, 0)
-        score = self.critic.apply({"params": critic}, known, batch["frame_mask"], jax.lax.stop_gradient(text))
-        return cast(Array, score)
+    def _score(self, critic: Params, made: _Made, batch: Batch) -> Score:
+        critic, text, known = self.numerics.cast(critic), jax.lax.stop_gradient(made.text), feature_mask(batch)
 
-    def _critic_loss(self, critic: Params, made: _Made, batch: Batch) -> tuple[Float[Array, ""], Metrics]:
-        critic = self.numerics.cast(critic)
-        real = self._score(critic, batch["frames"], batch, made.text)
-        fake = self._score(critic, made.clips.frames, batch, made.text)
-        losses = hinge_critic(real, fake)
-        if self.objective.gradient_penalty:
-            steep = gradient_penalty(lambda frames: self._score(critic, frames, batch, made.text), batch["frames"])
-            losses = losses + self.objective.gradient_penalty * steep
-        mask = batch["example_mask"]
-        return masked_mean(losses, mask), {
-            "critic/real": masked_mean(real, mask),
-            "critic/made": masked_mean(fake, mask),
-        }
+        def score(frames: Float[Array, "batch time dim"]) -> Float[Array, "batch"]:
+            frames = jnp.where(known, frames, 0)
+            return cast(Array, self.critic.apply({"params": critic}, frames, batch["frame_mask"], text))
+
+        return score
 
     def _generator_loss(
         self, made: _Made, critic: Params | None, batch: Batch, weights: Weights
     ) -> tuple[Float[Array, ""], Metrics]:
-        clips, mask = made.clips, batch["example_mask"]
-        terms: dict[str, Array] = {}
-        terms["reconstruction"], motion = self.objective.motion_loss(
-            clips.frames, batch["frames"], _feature_mask(batch)
+        score = None if critic is None else self._score(critic, made, batch)
+        return generator_loss(
+            made.clips,
+            batch,
+            objective=self.objective,
+            weights=weights,
+            lengths=self.generator.lengths,
+            score=score,
         )
-        restored = clips.frames * batch["std"][:, None] + batch["mean"][:, None]
-        positions = restored[:, :, HOLISTIC.position_features]
-        bones = self.objective.bone_indices(HOLISTIC.landmarks)
-        shown = batch["landmark_mask"] & mask[:, None, None]
-        terms["geometry"] = self.objective.geometry_loss(positions, shown, bones)
-        num_frames = batch["frame_mask"].sum(axis=1)
-        lengths = optax.softmax_cross_entropy_with_integer_labels(
-            clips.length_logits, self.generator.lengths.nearest(num_frames)
-        )
-        terms["length"] = masked_mean(lengths, mask)
-        total = weights.reconstruction * terms["reconstruction"] + weights.geometry * terms["geometry"]
-        total = total + self.objective.length * terms["length"]
-        if self.generator.num_parts:
-            seen = _parts_in_sight(batch["landmark_mask"])
-            errors = optax.sigmoid_binary_cross_entropy(clips.detected_logits, seen.astype(jnp.float32)).mean(axis=-1)
-            terms["detection"] = masked_mean(errors, batch["frame_mask"] & mask[:, None])
-            total = total + self.objective.detection * terms["detection"]
-        if critic is not None:
-            fooled = hinge_generator(self._score(self.numerics.cast(critic), clips.frames, batch, made.text))
-            terms["adversarial"] = masked_mean(fooled, mask)
-            total = total + weights.adversarial * terms["adversarial"]
-        return total, {**terms, **motion}
 
     def train_step(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         """Returns the state after the critic's and then the generator's update; the same clips serve both.
@@ -279,7 +250,8 @@ class Text2SignTask(TextTask):
 
         def objective(moving: Params) -> tuple[Array, Metrics]:
             critic = with_moving(moving, self._own("critic", state.params))["critic"]
-            return self._critic_loss(critic, judged, batch)
+            score = self._score(critic, judged, batch)
+            return critic_loss(score, judged.clips.frames, batch, objective=self.objective)
 
         (loss, metrics), grads = jax.value_and_grad(objective, has_aux=True)(moving)
         update = self._update("critic", state, moving, loss, grads)
@@ -338,7 +310,7 @@ class Text2SignTask(TextTask):
             raise ConfigError("Text2SignTask is trained by train_step: its two players have losses of their own")
         made = self._make(self._generating(params, collections), batch, self._noise(key, batch), None)
         errors = jax.vmap(lambda made, real, mask: self.objective.motion_loss(made[None], real[None], mask[None])[0])(
-            made.clips.frames, batch["frames"], _feature_mask(batch)
+            made.clips.frames, batch["frames"], feature_mask(batch)
         )
         return errors, (collections, {})
 
@@ -381,15 +353,3 @@ class Text2SignTask(TextTask):
         logits = LengthHead(num_bins=bins.count).apply({"params": params["generator"]["length"]}, pooled)
         chosen = bins.frames(bins.reachable(cast(Array, logits), max_frames=most).argmax(axis=-1))
         return jnp.minimum(jnp.where(asked > 0, asked, chosen), most)
-
-
-def _feature_mask(batch: Batch) -> Bool[Array, "batch time dim"]:
-    """Returns which numbers of the real clips are known: of valid frames, the detected landmarks (D4)."""
-    known = batch["landmark_mask"] & (batch["frame_mask"] & batch["example_mask"][:, None])[..., None]
-    return known[..., HOLISTIC.landmark_of_feature]
-
-
-def _parts_in_sight(landmark_mask: Bool[Array, "batch time landmarks"]) -> Bool[Array, "batch time parts"]:
-    """Returns in which frames any landmark of a part was detected."""
-    parts = [landmark_mask[..., HOLISTIC.part_landmarks(part.name)].any(axis=-1) for part in HOLISTIC.parts]
-    return jnp.stack(parts, axis=-1)
