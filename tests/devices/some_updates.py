@@ -1,6 +1,5 @@
-"""One update of the example as a program: `OUT MODE NUM_DEVICES [--distributed]`; writes the loss and the gradients."""
+"""Some updates of an example as a program: `SYSTEM OUT MODE NUM_DEVICES [--distributed]`; writes all they change."""
 
-import dataclasses
 import sys
 from pathlib import Path
 
@@ -11,36 +10,39 @@ from jaxmm.optim import path_name
 from jaxmm.train.cluster import join_cluster
 from jaxmm.train.step import Devices, compile_train_step, make_mesh, state_shardings
 
-from .example import BATCH, HORIZON, TASK, example_batch
+from .example import BATCH, HORIZON, SYSTEMS
+
+STEPS = 3
 
 
-def main(out: str, mode: str, num_devices: str, *words: str) -> None:
+def named(tree, prefix):
+    return {f"{prefix}/{path_name(path)}": leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def main(system: str, out: str, mode: str, num_devices: str, *words: str) -> None:
     jax.config.update("jax_num_cpu_devices", int(num_devices))
     if "--distributed" in words:
         join_cluster()
-    # Without dropout: under pmap each device draws masks of its own for its rows.
-    task = dataclasses.replace(
-        TASK,
-        motion=TASK.motion.clone(dropout_rate=0.0),
-        text=TASK.text.clone(dropout_rate=0.0, attention_dropout_rate=0.0),
-    )
-    mesh, batch = make_mesh(Devices(mode=mode)), example_batch()
+    task, make_batch = SYSTEMS[system]
+    mesh = make_mesh(Devices(mode=mode))
 
     def init():
-        return task.init(jax.random.key(0), batch, HORIZON)
+        return task.init(jax.random.key(0), make_batch(), HORIZON)
 
     shapes = jax.eval_shape(init)
-    state = jax.jit(init, out_shardings=state_shardings(shapes, mesh))()
+    state, found = jax.jit(init, out_shardings=state_shardings(shapes, mesh))(), {}
+    step = compile_train_step(task, shapes, mesh, mode=mode)
     own = BATCH // jax.process_count()
-    first = jax.process_index() * own
-    rows = {name: values[first : first + own] for name, values in batch.items()}
-    after, scalars, _ = jax.block_until_ready(compile_train_step(task, shapes, mesh, mode=mode)(state, rows, 0))
-    moments = {path_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(after.opt_state)}
-    # After one update from zero, Adam's first moment is a tenth of the gradient.
-    gradients = {name: np.asarray(leaf) / 0.1 for name, leaf in moments.items() if "/mu/" in f"/{name}/"}
+    rows = slice(jax.process_index() * own, (jax.process_index() + 1) * own)
+    for number in range(STEPS):
+        batch = {name: values[rows] for name, values in make_batch(seed=number).items()}
+        state, scalars, _ = jax.block_until_ready(step(state, batch, 0))
+        # The optimizer's state holds the gradients: after one update from zero, a share of them.
+        found |= jax.device_get(named(scalars, f"scalars_{number}") | named(state.opt_state, f"optimizer_{number}"))
+    found |= jax.device_get(named(state.params, "params") | named(state.collections, "collections"))
     if jax.process_index() == 0:
         print(jax.device_count(), "devices of", jax.process_count(), "processes,", mode)
-        np.savez(Path(out), loss=np.asarray(scalars["loss"]), **gradients)
+        np.savez(Path(out), **found)
 
 
 if __name__ == "__main__":
