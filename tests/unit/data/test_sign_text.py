@@ -112,16 +112,6 @@ def keys_of(data, batch):
 # What a batch holds
 
 
-def test_padding_is_zero_in_what_the_model_sees(opened):
-    """D5."""
-    batch = opened.sample_batch()
-    assert batch["frame_mask"].sum(axis=1).tolist() == [3, 8, 8, 5]
-    assert np.abs(opened.statistics.normalise(np.full((1, 540), 1e-9, np.float32))).max() > 0.1  # zeros would not be
-    assert not batch["frames"][~batch["frame_mask"]].any()
-    assert not batch["landmark_mask"][~batch["frame_mask"]].any()
-    assert batch["frames"][batch["frame_mask"]].any(axis=1).all()
-
-
 def test_frames_are_normalised_and_can_be_restored_from_their_own_row(opened, clips):
     batch = opened.sample_batch()
     for row, clip in enumerate(clips[:2]):
@@ -240,16 +230,6 @@ def test_every_clip_comes_once_an_epoch_in_a_new_order(opened):
     assert epochs[0] != epochs[1]
 
 
-def test_fewer_clips_than_a_batch_are_refused(opened):
-    """D12."""
-    large = reopened(opened, batch_size=11)
-    message = r"data\.batch_size is 11, but the training split has 10 clips; set it to 10 or less"
-    with pytest.raises(ConfigError, match=message):
-        _ = large.steps_per_epoch
-    with pytest.raises(ConfigError, match=message):
-        large.train_batches(seed=SEED)
-
-
 def test_training_texts_are_each_once_and_in_full_batches(opened):
     batches = list(opened.training_texts())
     assert [batch["token_ids"].shape[0] for batch in batches] == [BATCH_SIZE] * 3
@@ -310,17 +290,6 @@ def test_a_split_file_of_other_clips_is_refused(signs, assets, tmp_path, clips):
 
 
 # What a run keeps
-
-
-def test_missing_statistics_are_an_error_unless_nothing_is_normalised(signs, assets, tmp_path, clips):
-    """D11."""
-    write_sign_folder(clips, tmp_path / "bare")
-    bare = dataclasses.replace(signs, root=str(tmp_path / "bare"))
-    with pytest.raises(DataError, match=r"bare/statistics\.npz: no such file; .*; or set normalize to False"):
-        bare.open(assets)
-    data = dataclasses.replace(bare, normalize=False).open(assets)
-    np.testing.assert_allclose(data.sample_batch()["frames"][0, :3], clips[0].frames, atol=1e-5)
-    assert (data.statistics.mean == 0).all()
 
 
 def test_a_source_without_statistics_has_those_of_its_training_split(assets, cache):
