@@ -92,8 +92,7 @@ class SignObjective:
         def share(start: float) -> Array:
             if self.ramp_epochs:
                 return jnp.clip((epoch - start) / self.ramp_epochs, 0, 1)
-            # From the beginning is a constant, so that no program asks at each step whether it is time.
-            return (epoch >= start).astype(jnp.float32) if start else jnp.float32(1)
+            return (epoch >= start).astype(jnp.float32)
 
         return Weights(
             reconstruction=jnp.float32(self.reconstruction),

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
-import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float
@@ -67,6 +66,7 @@ def generator_loss(
         score: The critic; None where there is none.
 
     Example:
+        >>> import jax
         >>> from jaxmm import SignText
         >>> batch, objective = jax.tree.map(jnp.asarray, SignText(max_frames=12).blank_batch()), SignObjective()
         >>> made = Generated(frames=jnp.ones((1, 12, 540)), length_logits=jnp.zeros((1, 96)),
@@ -95,11 +95,7 @@ def generator_loss(
         terms["detection"] = masked_mean(errors, batch["frame_mask"] & mask[:, None])
         total = total + objective.detection * terms["detection"]
     if score is not None:
-        # Before its judgement counts the critic is not asked.
-        scores = jax.lax.cond(
-            weights.adversarial > 0, score, lambda frames: jnp.zeros_like(frames[:, 0, 0]), made.frames
-        )
-        terms["adversarial"] = masked_mean(hinge_generator(scores), mask)
+        terms["adversarial"] = masked_mean(hinge_generator(score(made.frames)), mask)
         total = total + weights.adversarial * terms["adversarial"]
     return total, {**terms, **motion}
 
@@ -108,6 +104,7 @@ def feature_mask(batch: Batch) -> Bool[Array, "batch time dim"]:
     """Returns which numbers of the real clips are known: of valid frames, the detected landmarks (D4).
 
     Example:
+        >>> import jax
         >>> from jaxmm import SignText
         >>> feature_mask(jax.tree.map(jnp.asarray, SignText(max_frames=3).blank_batch())).shape
         (1, 3, 540)

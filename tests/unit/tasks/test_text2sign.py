@@ -145,42 +145,6 @@ def test_the_critic_waits_until_its_judgement_counts(batch):
     assert changed(early.params, steps(task, batch, state=early)[0].params) == {"generator", "text", "critic"}
 
 
-def test_a_waiting_critic_is_not_asked(batch):
-    task = dataclasses.replace(TASK, objective=SignObjective(adversarial_from=1.0))
-    state = started(task, batch)
-    broken = {**state.params, "critic": jax.tree.map(lambda leaf: leaf * jnp.nan, state.params["critic"])}
-    after, metrics = steps(task, batch, state=state.replace(params=broken))
-    assert changed(state.params["generator"], after.params["generator"])
-    assert {name: int(guard.skipped) for name, guard in after.guards.items()} == {"generator": 0, "critic": 0}
-    assert {float(metrics[name]) for name in ("adversarial", "critic/loss", "critic/real", "grad_norm/critic")} == {0.0}
-
-
-@pytest.mark.parametrize("new_noise", [False, True])
-def test_not_asking_changes_no_step_before_or_after_the_critic_begins(new_noise, batch, monkeypatch):
-    task = dataclasses.replace(TASK, objective=SignObjective(adversarial_from=1.0), new_noise=new_noise)
-    start = started(task, batch)
-    ours = [steps(task, batch, count, state=start)[0] for count in (3, 4)]
-
-    def both(chosen, yes, no, *operands):
-        return jax.tree.map(lambda one, other: jnp.where(chosen, one, other), yes(*operands), no(*operands))
-
-    monkeypatch.setattr(jax.lax, "cond", both)
-    asking, state, theirs = jax.jit(task.train_step), start, []
-    for _ in range(4):
-        state, _ = asking(state, batch)
-        theirs.append(state)
-    assert changed(ours[0].params, ours[1].params) == {"generator", "text", "critic"}
-    for one, other in zip(ours, theirs[2:], strict=True):
-        for (path, leaf), expected in zip(
-            jax.tree_util.tree_leaves_with_path((one.params, one.opt_state, one.collections, one.guards)),
-            jax.tree.leaves((other.params, other.opt_state, other.collections, other.guards)),
-            strict=True,
-        ):
-            # On the bias of the keys nothing depends: Adam makes steps of its gradient's rounding errors.
-            if "['key']['bias']" not in (name := jax.tree_util.keystr(path)):
-                np.testing.assert_allclose(leaf, expected, rtol=1e-5, atol=1e-6, err_msg=name)
-
-
 def test_without_its_weight_there_is_no_critic(batch):
     task = dataclasses.replace(TASK, objective=SignObjective(adversarial=0.0))
     after, metrics = steps(task, batch)
