@@ -223,7 +223,7 @@ class Generates(Protocol):
         ...
 
     def generate(self, params: Params, collections: Collections, batch: Batch) -> Mapping[str, Array]:
-        """Makes a clip for each text; see `jaxmm.tasks.text2sign.Text2SignTask.generate`."""
+        """Makes a clip for each text; see `jaxmm.tasks.sign_task.SignTask.generate`."""
         ...
 
 

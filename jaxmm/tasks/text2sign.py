@@ -2,33 +2,27 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxmm import parallel
-from jaxmm.data.captioned import CaptionedData
 from jaxmm.data.sign.layout import HOLISTIC
-from jaxmm.data.sign_text import SignTextData
-from jaxmm.encoders.layers import uniform_dense
 from jaxmm.errors import ConfigError
 from jaxmm.generators.critics import SignCritic
-from jaxmm.generators.lengths import LengthHead
-from jaxmm.generators.sign import Generated, SignGenerator
 from jaxmm.numerics import Guard
-from jaxmm.objectives.adversarial import gradient_penalty, hinge_critic, hinge_generator
-from jaxmm.objectives.reduce import masked_mean
 from jaxmm.objectives.sign import SignObjective, Weights
 from jaxmm.optim import AdamW, Horizon, moving_part, with_moving
 from jaxmm.state import TrainState
 from jaxmm.tasks.base import Update, guarded_update
-from jaxmm.tasks.text_task import TextTask
+from jaxmm.tasks.sign_losses import Score, critic_loss, feature_mask, generator_loss
+from jaxmm.tasks.sign_task import GENERATING, Made, SignTask
 from jaxmm.typing import Batch, Collections, Metrics, Params
 
-_PLAYERS = {"generator": ("generator", "text"), "critic": ("critic",)}
+_PLAYERS = {"generator": GENERATING, "critic": ("critic",)}
 """Which parts of the parameters each optimizer changes."""
 
 
@@ -36,28 +30,18 @@ def _adam(lr: float) -> AdamW:
     return AdamW(lr=lr, end_lr=lr, weight_decay=0.0, b1=0.5, b2=0.9, clip_norm=1.0)
 
 
-class _Made(NamedTuple):
-    """What the generator makes of a batch, and the texts' vectors that a conditional critic reads."""
-
-    clips: Generated
-    text: Float[Array, "batch dim"]
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Text2SignTask(TextTask):
+class Text2SignTask(SignTask):
     """Learns to sign what a text says.
 
-    The text backbone's fields are inherited from `jaxmm.tasks.text_task.TextTask`; all its token states are projected
-    to the generator's width, by a trained projection (D8).
+    What makes clips is inherited from `jaxmm.tasks.sign_task.SignTask`, and the text backbone's fields from
+    `jaxmm.tasks.text_task.TextTask`.
 
     Attributes:
-        generator: Makes clips and chooses their lengths.
         critic: Tells real clips from generated ones.
         objective: Which losses count, and how much.
         new_noise: Whether the critic judges clips of another noise than those that the generator learns from; one
             noise for both takes one pass of the generator less.
-        ema_decay: Share that the running mean of the generator's parameters, which generates, keeps at a step, in
-            [0, 1); 0 keeps no mean.
         optimizer: Changes the generator, its length head and the text projection.
         critic_optimizer: Changes the critic.
 
@@ -65,7 +49,7 @@ class Text2SignTask(TextTask):
         ConfigError: If a number is out of its range.
 
     Example:
-        >>> from jaxmm import SignText, TransformerText
+        >>> from jaxmm import SignGenerator, SignText, TransformerText
         >>> tiny = TransformerText(vocab_size=50, dim=8, num_layers=1, num_heads=2, feedforward_dim=16)
         >>> generator = SignGenerator(hidden_dim=8, num_layers=1, num_heads=2, max_frames=12)
         >>> task = Text2SignTask(text=tiny, generator=generator, critic=SignCritic(base_dim=4))
@@ -76,27 +60,14 @@ class Text2SignTask(TextTask):
     Reference: seed 004, with the decisions of its specification.
     """
 
-    pooling: Literal["first", "mean", "tokens"] = "tokens"
-    generator: SignGenerator = dataclasses.field(default_factory=SignGenerator)
     critic: SignCritic = dataclasses.field(default_factory=SignCritic)
     objective: SignObjective = dataclasses.field(default_factory=SignObjective)
     new_noise: bool = False
-    ema_decay: float = 0.999
     optimizer: AdamW = dataclasses.field(default_factory=lambda: _adam(1e-4))
     critic_optimizer: AdamW = dataclasses.field(default_factory=lambda: _adam(5e-5))
 
     def __post_init__(self) -> None:
-        if self.pooling != "tokens":
-            raise ConfigError(f"task.pooling is {self.pooling!r}, but frames ask every token; leave it at tokens")
-        if not 0 <= self.ema_decay < 1:
-            raise ConfigError(f"task.ema_decay is {self.ema_decay}; give 0 or more, below 1")
-        if self.generator.frame_dim != HOLISTIC.dim:
-            raise ConfigError(f"task.generator.frame_dim is {self.generator.frame_dim}; a frame has {HOLISTIC.dim}")
-        if self.generator.num_parts not in (0, len(HOLISTIC.parts)):
-            raise ConfigError(
-                f"task.generator.num_parts is {self.generator.num_parts}; set it to {len(HOLISTIC.parts)}, or to 0 to "
-                "tell of none"
-            )
+        super().__post_init__()
         self.objective.bone_indices(HOLISTIC.landmarks)
 
     @property
@@ -105,30 +76,13 @@ class Text2SignTask(TextTask):
 
     def init_variables(self, key: PRNGKeyArray, batch: Batch) -> tuple[Params, Collections]:
         """Returns random parameters, and the running mean of those that generate."""
-        backbone_key, projection_key, generator_key, critic_key = jax.random.split(key, 4)
-        states = jnp.zeros((1, 2, self.text.dim))
-        token_mask, frame_mask = jnp.ones((1, 2), bool), jnp.ones((1, self.generator.max_frames), bool)
-        projected = jnp.zeros((1, 2, self.generator.hidden_dim))
-        noise = self.generator.draw_noise(generator_key, batch=1)
-        backbone = self.text.init(backbone_key, batch["token_ids"], batch["token_mask"], deterministic=True)
-        generated = self.generator.init(
-            generator_key, projected, token_mask, frame_mask, noise, jnp.zeros(1, jnp.int32)
-        )
-        params = {
-            "text": {
-                "backbone": backbone["params"],
-                "projection": self._projection.init(projection_key, states)["params"],
-            },
-            "generator": generated["params"],
-        }
+        params, _ = super().init_variables(key, batch)
         if self._has_critic:
+            critic_key = jax.random.split(key, 4)[3]
             frames = jnp.zeros((1, self.generator.max_frames, self.generator.frame_dim))
-            params["critic"] = self.critic.init(critic_key, frames, frame_mask, projected[:, 0])["params"]
+            frame_mask, text = jnp.ones(frames.shape[:2], bool), jnp.zeros((1, self.generator.hidden_dim))
+            params = {**params, "critic": self.critic.init(critic_key, frames, frame_mask, text)["params"]}
         return params, {"ema": self._moving("generator", params)} if self.ema_decay else {}
-
-    @property
-    def _projection(self) -> Any:
-        return uniform_dense(self.generator.hidden_dim, fan_in=self.text.dim, name="projection")
 
     def _own(self, player: str, params: Params) -> Params:
         return {name: params[name] for name in _PLAYERS[player]}
@@ -161,92 +115,27 @@ class Text2SignTask(TextTask):
             horizon=horizon,
         )
 
-    def check_data(self, data: CaptionedData[Any]) -> None:
-        """Refuses data that are no signing, or whose clips, texts or signers the modules cannot take.
+    def _score(self, critic: Params, made: Made, batch: Batch) -> Score:
+        critic, text, known = self.numerics.cast(critic), jax.lax.stop_gradient(made.text), feature_mask(batch)
 
-        Raises:
-            ConfigError: If they do not fit.
-        """
-        if not isinstance(data, SignTextData):
-            raise ConfigError(f"data are {type(data.settings).__name__}; Text2SignTask learns from SignText")
-        super().check_data(data)
-        if data.settings.max_frames != self.generator.max_frames:
-            raise ConfigError(
-                f"task.generator.max_frames is {self.generator.max_frames}, but data.max_frames "
-                f"{data.settings.max_frames}; make them equal"
-            )
-        if self.generator.num_signers not in (0, len(data.signers)):
-            raise ConfigError(
-                f"task.generator.num_signers is {self.generator.num_signers}, but the training split has "
-                f"{len(data.signers)} signers; set it to {len(data.signers)}, or to 0 to know none"
-            )
+        def score(frames: Float[Array, "batch time dim"]) -> Float[Array, "batch"]:
+            frames = jnp.where(known, frames, 0)
+            return cast(Array, self.critic.apply({"params": critic}, frames, batch["frame_mask"], text))
 
-    def _read(self, params: Params, batch: Batch, key: PRNGKeyArray | None) -> Float[Array, "batch tokens dim"]:
-        states = self.text_features(params["text"]["backbone"], batch, key)
-        return cast(Array, self._projection.apply({"params": params["text"]["projection"]}, states))
-
-    def _make(self, params: Params, batch: Batch, noise: Array, key: PRNGKeyArray | None) -> _Made:
-        text = self._read(params, batch, key)
-        clips = self.generator.apply(
-            {"params": params["generator"]}, text, batch["token_mask"], batch["frame_mask"], noise, batch["signer"]
-        )
-        made = _Made(cast(Generated, clips), text[:, 0])
-        return jax.tree.map(lambda made: made.astype(jnp.promote_types(made.dtype, jnp.float32)), made)
-
-    def _noise(self, key: PRNGKeyArray, batch: Batch) -> Float[Array, "batch steps noise_dim"]:
-        """Draws the noise of the global batch, and takes this device's rows: the same on any number of devices."""
-        rows = parallel.all_rows(batch["example_mask"]).shape[0]
-        return parallel.own_rows(self.generator.draw_noise(key, batch=rows))
-
-    def _score(self, critic: Params, frames: Array, batch: Batch, text: Array) -> Float[Array, "batch"]:
-        known = jnp.where(_feature_mask(batch), frames, 0)
-        score = self.critic.apply({"params": critic}, known, batch["frame_mask"], jax.lax.stop_gradient(text))
-        return cast(Array, score)
-
-    def _critic_loss(self, critic: Params, made: _Made, batch: Batch) -> tuple[Float[Array, ""], Metrics]:
-        critic = self.numerics.cast(critic)
-        real = self._score(critic, batch["frames"], batch, made.text)
-        fake = self._score(critic, made.clips.frames, batch, made.text)
-        losses = hinge_critic(real, fake)
-        if self.objective.gradient_penalty:
-            steep = gradient_penalty(lambda frames: self._score(critic, frames, batch, made.text), batch["frames"])
-            losses = losses + self.objective.gradient_penalty * steep
-        mask = batch["example_mask"]
-        return masked_mean(losses, mask), {
-            "critic/real": masked_mean(real, mask),
-            "critic/made": masked_mean(fake, mask),
-        }
+        return score
 
     def _generator_loss(
-        self, made: _Made, critic: Params | None, batch: Batch, weights: Weights
+        self, made: Made, critic: Params | None, batch: Batch, weights: Weights
     ) -> tuple[Float[Array, ""], Metrics]:
-        clips, mask = made.clips, batch["example_mask"]
-        terms: dict[str, Array] = {}
-        terms["reconstruction"], motion = self.objective.motion_loss(
-            clips.frames, batch["frames"], _feature_mask(batch)
+        score = None if critic is None else self._score(critic, made, batch)
+        return generator_loss(
+            made.clips,
+            batch,
+            objective=self.objective,
+            weights=weights,
+            lengths=self.generator.lengths,
+            score=score,
         )
-        restored = clips.frames * batch["std"][:, None] + batch["mean"][:, None]
-        positions = restored[:, :, HOLISTIC.position_features]
-        bones = self.objective.bone_indices(HOLISTIC.landmarks)
-        shown = batch["landmark_mask"] & mask[:, None, None]
-        terms["geometry"] = self.objective.geometry_loss(positions, shown, bones)
-        num_frames = batch["frame_mask"].sum(axis=1)
-        lengths = optax.softmax_cross_entropy_with_integer_labels(
-            clips.length_logits, self.generator.lengths.nearest(num_frames)
-        )
-        terms["length"] = masked_mean(lengths, mask)
-        total = weights.reconstruction * terms["reconstruction"] + weights.geometry * terms["geometry"]
-        total = total + self.objective.length * terms["length"]
-        if self.generator.num_parts:
-            seen = _parts_in_sight(batch["landmark_mask"])
-            errors = optax.sigmoid_binary_cross_entropy(clips.detected_logits, seen.astype(jnp.float32)).mean(axis=-1)
-            terms["detection"] = masked_mean(errors, batch["frame_mask"] & mask[:, None])
-            total = total + self.objective.detection * terms["detection"]
-        if critic is not None:
-            fooled = hinge_generator(self._score(self.numerics.cast(critic), clips.frames, batch, made.text))
-            terms["adversarial"] = masked_mean(fooled, mask)
-            total = total + weights.adversarial * terms["adversarial"]
-        return total, {**terms, **motion}
 
     def train_step(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         """Returns the state after the critic's and then the generator's update; the same clips serve both.
@@ -258,7 +147,7 @@ class Text2SignTask(TextTask):
         moving = self._moving("generator", state.params)
         text_key = parallel.own_key(text_key) if self.drops_text else None
 
-        def make(moving: Params, key: PRNGKeyArray) -> _Made:
+        def make(moving: Params, key: PRNGKeyArray) -> Made:
             params = self.numerics.cast(with_moving(moving, self._own("generator", state.params)))
             return self._make(params, self.numerics.cast(batch), self._noise(key, batch), text_key)
 
@@ -274,16 +163,18 @@ class Text2SignTask(TextTask):
         norms = {f"grad_norm/{player}": update.grad_norm for player, update in updates.items()}
         return after, {"loss": loss, **terms, **metrics, **norms}
 
-    def _train_critic(self, state: TrainState, judged: _Made, batch: Batch, weights: Weights) -> tuple[Update, Metrics]:
+    def _train_critic(self, state: TrainState, judged: Made, batch: Batch, weights: Weights) -> tuple[Update, Metrics]:
         moving = self._moving("critic", state.params)
 
         def objective(moving: Params) -> tuple[Array, Metrics]:
             critic = with_moving(moving, self._own("critic", state.params))["critic"]
-            return self._critic_loss(critic, judged, batch)
+            score = self._score(critic, judged, batch)
+            return critic_loss(score, judged.clips.frames, batch, objective=self.objective)
 
         (loss, metrics), grads = jax.value_and_grad(objective, has_aux=True)(moving)
         update = self._update("critic", state, moving, loss, grads)
-        # Before its judgement counts, the critic waits.
+        # Before its judgement counts, the critic waits; a conditional would save its work, but on CPUs its branches run
+        # several times slower once it plays.
         idle = Update(
             moving, cast(Mapping[str, Any], state.opt_state)["critic"], (), state.guards["critic"], update.grad_norm
         )
@@ -338,58 +229,6 @@ class Text2SignTask(TextTask):
             raise ConfigError("Text2SignTask is trained by train_step: its two players have losses of their own")
         made = self._make(self._generating(params, collections), batch, self._noise(key, batch), None)
         errors = jax.vmap(lambda made, real, mask: self.objective.motion_loss(made[None], real[None], mask[None])[0])(
-            made.clips.frames, batch["frames"], _feature_mask(batch)
+            made.clips.frames, batch["frames"], feature_mask(batch)
         )
         return errors, (collections, {})
-
-    def _generating(self, params: Params, collections: Collections) -> Params:
-        own = self._own("generator", params)
-        return with_moving(collections["ema"], own) if self.ema_decay else own
-
-    def generate(self, params: Params, collections: Collections, batch: Batch) -> Mapping[str, Array]:
-        """Makes a clip for each text, by the running mean of the parameters where there is one.
-
-        Args:
-            params: Parameters.
-            collections: Their running mean.
-            batch: `token_ids`, `token_mask`; `noise`, as `generator.draw_noise` gives it; `signer`, numbers; and
-                `length` in frames, 0 where the length head is to choose.
-
-        Returns:
-            `frames`, normalised; `frame_mask`, the clip's own; and `landmark_mask`, what is in sight.
-        """
-        params = self._generating(params, collections)
-        text = self._read(params, batch, None)
-        length = self._choose_length(params, text[:, 0], batch["length"])
-        frame_mask = jnp.arange(self.generator.max_frames)[None] < length[:, None]
-        clips = cast(
-            Generated,
-            self.generator.apply(
-                {"params": params["generator"]}, text, batch["token_mask"], frame_mask, batch["noise"], batch["signer"]
-            ),
-        )
-        seen = jnp.ones((*frame_mask.shape, len(HOLISTIC.parts)), bool)
-        if self.generator.num_parts:
-            seen = clips.detected_logits > 0
-        landmark_mask = seen[..., HOLISTIC.part_of_landmark] & frame_mask[..., None]
-        return {"frames": clips.frames, "frame_mask": frame_mask, "landmark_mask": landmark_mask}
-
-    def _choose_length(
-        self, params: Params, pooled: Float[Array, "batch dim"], asked: Int[Array, "batch"]
-    ) -> Int[Array, "batch"]:
-        bins, most = self.generator.lengths, self.generator.max_frames
-        logits = LengthHead(num_bins=bins.count).apply({"params": params["generator"]["length"]}, pooled)
-        chosen = bins.frames(bins.reachable(cast(Array, logits), max_frames=most).argmax(axis=-1))
-        return jnp.minimum(jnp.where(asked > 0, asked, chosen), most)
-
-
-def _feature_mask(batch: Batch) -> Bool[Array, "batch time dim"]:
-    """Returns which numbers of the real clips are known: of valid frames, the detected landmarks (D4)."""
-    known = batch["landmark_mask"] & (batch["frame_mask"] & batch["example_mask"][:, None])[..., None]
-    return known[..., HOLISTIC.landmark_of_feature]
-
-
-def _parts_in_sight(landmark_mask: Bool[Array, "batch time landmarks"]) -> Bool[Array, "batch time parts"]:
-    """Returns in which frames any landmark of a part was detected."""
-    parts = [landmark_mask[..., HOLISTIC.part_landmarks(part.name)].any(axis=-1) for part in HOLISTIC.parts]
-    return jnp.stack(parts, axis=-1)

@@ -1,6 +1,5 @@
 """A training step on one device and on eight: the same loss, gradients and statistics, over the global batch."""
 
-import dataclasses
 import functools
 
 import jax
@@ -12,7 +11,7 @@ from jaxmm.objectives.reduce import masked_mean
 from jaxmm.train import step as train_step
 from jaxmm.train.step import Devices, compile_eval, compile_train_step, make_mesh, place_batch, state_shardings
 
-from .example import BATCH, HORIZON, NUM_DEVICES, TASK, TOLERANCE, assert_close, example_batch
+from .example import BATCH, HORIZON, NUM_DEVICES, TASK, TOLERANCE, WITHOUT_DROPOUT, assert_close, example_batch
 
 
 @pytest.fixture(scope="module")
@@ -114,19 +113,13 @@ def test_a_compiled_step_gives_the_same_state_on_eight_devices(meshes, start):
 
 @pytest.mark.parametrize("num_examples", [BATCH, BATCH - 3], ids=["full", "filled_up"])
 def test_pmap_gives_the_state_of_one_device(meshes, start, num_examples):
-    # Without dropout: each device draws masks of its own for its rows.
-    task = dataclasses.replace(
-        TASK,
-        motion=TASK.motion.clone(dropout_rate=0.0),
-        text=TASK.text.clone(dropout_rate=0.0, attention_dropout_rate=0.0),
-    )
     batch = example_batch(num_examples)
-    one, scalars = one_step(meshes[0], start, batch, task)
-    eight, scalars_of_eight = one_step(meshes[1], start, batch, task, mode="pmap")
+    one, scalars = one_step(meshes[0], start, batch, WITHOUT_DROPOUT)
+    eight, scalars_of_eight = one_step(meshes[1], start, batch, WITHOUT_DROPOUT, mode="pmap")
     assert_close(scalars_of_eight, scalars)
     assert_close(eight.collections, one.collections)
     assert_close(eight.opt_state, one.opt_state)
-    again, _ = one_step(meshes[1], eight, batch, task, mode="pmap")  # what comes out goes in
+    again, _ = one_step(meshes[1], eight, batch, WITHOUT_DROPOUT, mode="pmap")  # what comes out goes in
     assert int(again.step) == 2
 
 

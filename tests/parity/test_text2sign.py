@@ -150,12 +150,12 @@ def statistics_of(batch):
     return reference.Statistics(mean, std - 1e-6)  # ours bring what is added to the deviation
 
 
-def close(found, wanted, tolerance, path=()):
+def assert_close(found, wanted, tolerance, path=()):
     """Compares trees of arrays, in units of the largest value of each leaf where that is above one."""
     if isinstance(wanted, dict):
         assert sorted(found) == sorted(wanted)
         for name in wanted:
-            close(found[name], wanted[name], tolerance, (*path, name))
+            assert_close(found[name], wanted[name], tolerance, (*path, name))
         return
     scale = max(1.0, np.abs(wanted).max())
     worst = np.abs(np.asarray(found) - wanted).max() / scale
@@ -168,8 +168,8 @@ def test_the_generator_makes_the_same_clips(task, batch, model):
     text_ctx, text_mask, *_ = tensors(batch)
     poses, logits = model.generate(text_ctx, text_mask, torch.from_numpy(np.array(z)))
     made = jax.jit(task._make)(task._own("generator", state.params), batch, z, None)
-    close(made.clips.frames, poses.detach().numpy(), VALUE_TOLERANCE)
-    close(made.clips.length_logits, logits.detach().numpy(), VALUE_TOLERANCE)
+    assert_close(made.clips.frames, poses.detach().numpy(), VALUE_TOLERANCE)
+    assert_close(made.clips.length_logits, logits.detach().numpy(), VALUE_TOLERANCE)
 
 
 def test_the_critic_gives_the_same_scores(task, batch, model):
@@ -178,7 +178,7 @@ def test_the_critic_gives_the_same_scores(task, batch, model):
     found = task.critic.apply(
         {"params": ours(model)["critic"]}, batch["frames"], batch["frame_mask"], jnp.zeros((3, 256))
     )
-    close(found, scores, VALUE_TOLERANCE)
+    assert_close(found, scores, VALUE_TOLERANCE)
 
 
 def test_every_loss_and_gradient_of_a_step_agree(task, batch, model):
@@ -225,7 +225,7 @@ def test_five_alternating_steps_end_in_the_same_weights(task, batch, model):
             reference.alternating_step(model, optimizers, text_ctx, text_mask, real, frame_mask, statistics, z)
             state, _ = step(state, batch)
         after = ours(model)
-        close({**state.params, "text": {"projection": state.params["text"]["projection"]}}, after, 1e-5)
+        assert_close({**state.params, "text": {"projection": state.params["text"]["projection"]}}, after, 1e-5)
     moved = jax.tree.map(lambda new, old: np.abs(new - old).max(), after, before)
     assert np.median(jax.tree.leaves(moved)) > 1e-4
 

@@ -1,4 +1,4 @@
-"""The torch reference of seed 004 against plain loops over single clips without padding."""
+"""The models and the update of the torch reference of seed 004: against themselves without padding, and written out."""
 
 import copy
 import math
@@ -6,17 +6,11 @@ import math
 import pytest
 
 from . import torch_text2sign as reference
+from .sign_clips import LENGTHS, TIME, assert_close, garbage, make_clips, make_statistics, prefix_mask
 from .torch_text2sign import F, Statistics, torch
 
-LENGTHS = [1, 2, 5, 8]
-TIME = 11
 NUM_TOKENS = 6
 NUM_TEXT_TOKENS = [3, 6, 1, 4]
-BODY = {"left_shoulder": 11, "right_shoulder": 12, "left_hip": 23, "right_hip": 24}
-
-
-def prefix_mask(lengths, size):
-    return torch.arange(size) < torch.tensor(lengths)[:, None]
 
 
 @pytest.fixture(autouse=True)
@@ -31,13 +25,12 @@ def frame_mask():
 
 @pytest.fixture
 def clips():
-    """Fake and real poses, where every difference falls on both pieces of smooth L1."""
-    return 2 * torch.randn(2, len(LENGTHS), TIME, reference.POSE_DIM, dtype=torch.float64)
+    return make_clips()
 
 
 @pytest.fixture
 def statistics():
-    return Statistics(torch.randn(reference.POSE_DIM).double(), 0.5 + torch.rand(reference.POSE_DIM).double())
+    return make_statistics()
 
 
 @pytest.fixture
@@ -57,17 +50,8 @@ def noise(*leading):
     return torch.randn(*leading, len(LENGTHS), TIME, reference.LATENT_DIM).double()
 
 
-def garbage(tensor, mask):
-    """The tensor with other finite numbers where the mask is False."""
-    return torch.where(mask[..., None], tensor, 100 * torch.randn_like(tensor))
-
-
 def count(module):
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def close(ours, expected, rtol=1e-10):
-    torch.testing.assert_close(torch.as_tensor(ours), torch.as_tensor(expected, dtype=ours.dtype), rtol=rtol, atol=rtol)
 
 
 def test_generator_has_the_published_number_of_parameters():
@@ -100,18 +84,18 @@ def test_poses_and_length_logits_do_not_depend_on_text_padding(model, batch):
     assert logits.shape == (len(LENGTHS), 96)
     for i, num_tokens in enumerate(NUM_TEXT_TOKENS):
         alone = model.generate(text_ctx[i : i + 1, :num_tokens], text_mask[i : i + 1, :num_tokens], z[i : i + 1])
-        close(poses[i], alone[0][0])
-        close(logits[i], alone[1][0])
+        assert_close(poses[i], alone[0][0])
+        assert_close(logits[i], alone[1][0])
     other = model.generate(garbage(text_ctx, text_mask), text_mask, z)
-    close(other[0], poses)
-    close(other[1], logits)
+    assert_close(other[0], poses)
+    assert_close(other[1], logits)
 
 
 def test_seed_compatible_frames_do_not_communicate(model, batch):
     text_ctx, text_mask, *_ = batch
     z = noise()
     poses, _ = model.generate(text_ctx, text_mask, z)
-    close(model.generate(text_ctx, text_mask, z[:, :4])[0], poses[:, :4])
+    assert_close(model.generate(text_ctx, text_mask, z[:, :4])[0], poses[:, :4])
     z[:, 4] += 1
     moved = (model.generate(text_ctx, text_mask, z)[0] - poses).abs().amax(dim=(0, 2)) > 1e-6
     assert moved.tolist() == [frame == 4 for frame in range(TIME)]
@@ -130,7 +114,7 @@ def test_block_is_attention_norm_and_feed_forward_written_out(model):
     norm, widen, _, narrow = block.ff
     hidden = widen(norm(x))
     expected = x + narrow(hidden * (1 + torch.erf(hidden / math.sqrt(2))) / 2)
-    close(block(frames, text, torch.ones(1, NUM_TOKENS, dtype=torch.bool)), expected)
+    assert_close(block(frames, text, torch.ones(1, NUM_TOKENS, dtype=torch.bool)), expected)
 
 
 @pytest.mark.parametrize("length", range(1, TIME + 1))
@@ -141,7 +125,7 @@ def test_critic_scores_a_padded_clip_as_the_clip_alone(model, length):
         x = F.leaky_relu(conv(x), 0.2)
     expected = model.critic.head(x.mean(dim=-1)).squeeze(-1)
     mask = prefix_mask([length], TIME)
-    close(model.critic(garbage(poses, mask), mask), expected)
+    assert_close(model.critic(garbage(poses, mask), mask), expected)
 
 
 def test_critic_is_the_seeds_where_nothing_is_padded(model):
@@ -151,151 +135,7 @@ def test_critic_is_the_seeds_where_nothing_is_padded(model):
     seed.append(torch.nn.AdaptiveAvgPool1d(1))
     poses = torch.randn(2, 128, 540).double()
     expected = model.critic.head(seed(poses.transpose(1, 2)).squeeze(-1)).squeeze(-1)
-    close(model.critic(poses, torch.ones(2, 128, dtype=torch.bool)), expected)
-
-
-def smooth_l1(difference):
-    return difference**2 / 2 if abs(difference) < 1 else abs(difference) - 0.5
-
-
-def test_reconstruction_is_the_mean_over_all_frames_of_unpadded_clips(clips, frame_mask):
-    clips = clips[..., :3]
-    expected = 0
-    for order in range(3):
-        terms = []
-        for fake, real, length in zip(*clips, LENGTHS, strict=True):
-            error = (fake - real)[:length]
-            for _ in range(order):
-                error = error[1:] - error[:-1]
-            terms += [smooth_l1(value) for value in error.flatten().tolist()]
-        expected += sum(terms) / len(terms)
-    close(reference.reconstruction_loss(*clips, frame_mask), expected)
-
-
-def test_reconstruction_is_the_seeds_where_nothing_is_padded(clips):
-    pred, target = clips
-    expected = F.smooth_l1_loss(pred, target)
-    expected += F.smooth_l1_loss(pred.diff(dim=1), target.diff(dim=1))
-    expected += F.smooth_l1_loss(pred.diff(n=2, dim=1), target.diff(n=2, dim=1))
-    close(reference.reconstruction_loss(pred, target, torch.ones(pred.shape[:2]).bool()), expected)
-
-
-def test_clips_too_short_for_an_acceleration_have_none(clips):
-    fake, real = clips
-    expected = F.smooth_l1_loss(fake[:, 0], real[:, 0])
-    close(reference.reconstruction_loss(fake, real, prefix_mask([1] * len(LENGTHS), TIME)), expected)
-    close(reference.reconstruction_loss(fake[:, :1], real[:, :1], prefix_mask([1] * len(LENGTHS), 1)), expected)
-
-
-def bone(pose, name):
-    """The length of one bone of one de-normalised frame."""
-    xyz = {joint: pose[4 * index : 4 * index + 3] for joint, index in BODY.items()}
-    if name == "spine":
-        ends = [
-            [(a + b) / 2 for a, b in zip(xyz[f"left_{p}"], xyz[f"right_{p}"], strict=True)] for p in ("shoulder", "hip")
-        ]
-    else:
-        ends = [xyz[f"left_{name}"], xyz[f"right_{name}"]]
-    return math.dist(*ends)
-
-
-def variance(values, correction):
-    mean = sum(values) / len(values)
-    return sum((value - mean) ** 2 for value in values) / (len(values) - correction)
-
-
-def naive_bones(poses, statistics):
-    """For each clip without padding, for each frame, the lengths of the three bones."""
-    poses = poses * (statistics.std + 1e-6) + statistics.mean
-    return [
-        [[bone(frame, name) for name in ("shoulder", "hip", "spine")] for frame in clip[:length].tolist()]
-        for clip, length in zip(poses, LENGTHS, strict=True)
-    ]
-
-
-def test_consistency_is_the_variance_of_each_bone_over_its_clip(clips, frame_mask, statistics):
-    per_bone = [
-        variance(lengths, correction=0)
-        for clip in naive_bones(clips[0], statistics)
-        for lengths in zip(*clip, strict=True)
-    ]
-    expected = sum(per_bone) / len(per_bone)
-    close(reference.bone_consistency_loss(clips[0], frame_mask, statistics), expected)
-
-
-def test_seed_compatible_consistency_is_the_variance_over_the_bones_of_a_frame(clips, frame_mask, statistics):
-    per_frame = [variance(bones, correction=1) for clip in naive_bones(clips[0], statistics) for bones in clip]
-    expected = sum(per_frame) / len(per_frame)
-    close(reference.bone_consistency_loss(clips[0], frame_mask, statistics, seed_compatible=True), expected)
-
-
-def test_a_rigid_moving_body_is_consistent_and_a_growing_one_is_not(frame_mask, statistics):
-    body = torch.randn(33, 3).double()
-    angles = torch.linspace(0, 2, TIME).double()
-    axis = torch.tensor([[0, -1, 1], [1, 0, 2], [-1, -2, 0]]).double()
-    turns = torch.linalg.matrix_exp(angles[:, None, None] * axis)
-    moving = (body @ turns.transpose(1, 2) + torch.randn(TIME, 1, 3)).expand(len(LENGTHS), -1, -1, -1)
-
-    def consistency(coords, **options):
-        poses = torch.randn(len(LENGTHS), TIME, 540).double()
-        poses[..., :132] = torch.cat([coords, torch.rand_like(coords[..., :1])], dim=-1).flatten(-2)
-        return reference.bone_consistency_loss(statistics.normalize(poses), frame_mask, statistics, **options)
-
-    assert consistency(moving) < 1e-10
-    assert consistency(moving, seed_compatible=True) > 1e-3
-    assert consistency(moving * (1 + angles)[:, None, None]) > 1e-3
-
-
-def test_padding_changes_no_loss_and_gets_no_gradient(model, clips, frame_mask, statistics):
-    fake, real = clips
-
-    def losses(fake, real, mask):
-        return torch.stack(
-            [
-                reference.reconstruction_loss(fake, real, mask),
-                reference.bone_consistency_loss(fake, mask, statistics),
-                reference.bone_consistency_loss(fake, mask, statistics, seed_compatible=True),
-                reference.critic_hinge_loss(model.critic(real, mask), model.critic(fake, mask)),
-                reference.generator_hinge_loss(model.critic(fake, mask)),
-            ]
-        )
-
-    expected = losses(fake, real, frame_mask)
-    padded = garbage(fake, frame_mask).requires_grad_()
-    close(losses(padded, garbage(real, frame_mask), frame_mask), expected)
-    (gradient,) = torch.autograd.grad(losses(padded, real, frame_mask).sum(), padded)
-    assert gradient[~frame_mask].abs().max() == 0
-    assert gradient[frame_mask].abs().max() > 0
-    longer = [F.pad(poses, (0, 0, 0, 5), value=7.0) for poses in clips]
-    close(losses(*longer, F.pad(frame_mask, (0, 5))), expected)
-    longest = max(LENGTHS)
-    close(losses(fake[:, :longest], real[:, :longest], frame_mask[:, :longest]), expected)
-
-
-def test_hinge_losses_written_out():
-    real, fake = [2.0, 0.5, -1.0], [-3.0, 0.25, -0.5]
-    expected = sum(max(0, 1 - score) for score in real) / 3 + sum(max(0, 1 + score) for score in fake) / 3
-    close(reference.critic_hinge_loss(torch.tensor(real), torch.tensor(fake)), expected, rtol=1e-6)
-    close(reference.generator_hinge_loss(torch.tensor(fake)), -sum(fake) / 3, rtol=1e-6)
-
-
-def test_every_bin_is_the_nearest_to_its_own_length():
-    bins = reference.LENGTH_BINS
-    assert bins.tolist() == list(range(10, 201, 2))
-    assert reference.nearest_bin(bins).tolist() == list(range(96))
-
-
-def test_lengths_between_and_outside_the_bins():
-    lengths = [1, 10, 11, 12, 13, 127, 128, 199, 200, 250]
-    assert reference.LENGTH_BINS[reference.nearest_bin(torch.tensor(lengths))].tolist() == [
-        10, 10, 10, 12, 12, 126, 128, 198, 200, 200,
-    ]  # fmt: skip
-
-
-def test_length_loss_is_the_mean_surprise_of_the_right_bins():
-    logits, bins = torch.randn(3, 96).double(), [0, 59, 95]
-    expected = -sum(math.log(row.exp()[i] / row.exp().sum()) for row, i in zip(logits, bins, strict=True)) / 3
-    close(reference.length_loss(logits, torch.tensor([10, 128, 200])), expected)
+    assert_close(model.critic(poses, torch.ones(2, 128, dtype=torch.bool)), expected)
 
 
 def notebook_step(model, opt_g, opt_d, text_ctx, text_mask, real, frame_mask, statistics, z_critic, z_generator):
@@ -336,7 +176,7 @@ def test_steps_are_the_notebooks_loop_body(model, batch, one_draw):
         values = reference.alternating_step(model, optimizers, *batch, z, one_draw=one_draw)
         expected = notebook_step(theirs, opt_g, opt_d, *batch, draws[0], draws[0] if one_draw else draws[1])
         names = ("critic", "critic_gradient_norm", "generator", "generator_gradient_norm")
-        close(torch.stack([values[name] for name in names]), expected)
+        assert_close(torch.stack([values[name] for name in names]), expected)
         assert_same_parameters(model, theirs)
 
 
@@ -347,9 +187,9 @@ def test_critic_before_its_update_scores_the_generator_on_request(model, batch):
     before = -model.critic(model.generate(text_ctx, text_mask, z)[0], frame_mask).mean().detach()
     after = reference.alternating_step(model, reference.make_optimizers(model), *batch, z)
     values = reference.alternating_step(other, reference.make_optimizers(other), *batch, z, critic_before_update=True)
-    close(values["adversarial"], before)
+    assert_close(values["adversarial"], before)
     assert abs(after["adversarial"] - before) > 1e-6
-    close(values["critic"], after["critic"])
+    assert_close(values["critic"], after["critic"])
     assert_same_parameters(model.critic, other.critic)
     assert (model.generator.input_proj.weight - other.generator.input_proj.weight).abs().max() > 1e-9
 
@@ -363,10 +203,10 @@ def test_first_update_is_adam_of_clipped_gradients_written_out(model, batch):
     loss = reference.critic_hinge_loss(before.critic(real, frame_mask), before.critic(fake, frame_mask))
     gradients = torch.autograd.grad(loss, list(before.critic.parameters()))
     norm = math.sqrt(sum(gradient.square().sum().item() for gradient in gradients))
-    close(values["critic_gradient_norm"], norm)
+    assert_close(values["critic_gradient_norm"], norm)
     for new, old, gradient in zip(model.critic.parameters(), before.critic.parameters(), gradients, strict=True):
         clipped = gradient * min(1, 1 / (norm + 1e-6))
-        close(new.detach(), (old - 5e-5 * clipped / (clipped.abs() + 1e-8)).detach())
+        assert_close(new.detach(), (old - 5e-5 * clipped / (clipped.abs() + 1e-8)).detach())
 
 
 def test_step_trains_everything(model, batch):
@@ -391,7 +231,7 @@ def test_padding_changes_no_update(model, batch):
         other, reference.make_optimizers(other), *padded, garbage(z, frame_mask), one_draw=True
     )
     for name, value in values.items():
-        close(others[name], value)
+        assert_close(others[name], value)
     for (name, ours), theirs in zip(model.named_parameters(), other.named_parameters(), strict=True):
         if "in_proj_bias" not in name:  # the gradient of the key bias is zero but for rounding, which Adam magnifies
             torch.testing.assert_close(ours, theirs[1], rtol=1e-7, atol=1e-9)

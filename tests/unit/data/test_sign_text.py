@@ -29,16 +29,6 @@ def reopened(opened, **changes):
 # What a batch holds
 
 
-def test_padding_is_zero_in_what_the_model_sees(opened):
-    """D5."""
-    batch = opened.sample_batch()
-    assert batch["frame_mask"].sum(axis=1).tolist() == [3, 8, 8, 5]
-    assert np.abs(opened.statistics.normalise(np.full((1, 540), 1e-9, np.float32))).max() > 0.1  # zeros would not be
-    assert not batch["frames"][~batch["frame_mask"]].any()
-    assert not batch["landmark_mask"][~batch["frame_mask"]].any()
-    assert batch["frames"][batch["frame_mask"]].any(axis=1).all()
-
-
 def test_frames_are_normalised_and_can_be_restored_from_their_own_row(opened, clips):
     batch = opened.sample_batch()
     for row, clip in enumerate(clips[:2]):
@@ -145,17 +135,6 @@ def test_one_split_file_serves_both_texts(signs, assets, tmp_path, clips):
 
 
 # What a run keeps
-
-
-def test_missing_statistics_are_an_error_unless_nothing_is_normalised(signs, assets, tmp_path, clips):
-    """D11."""
-    write_sign_folder(clips, tmp_path / "bare")
-    bare = dataclasses.replace(signs, root=str(tmp_path / "bare"))
-    with pytest.raises(DataError, match=r"bare/statistics\.npz: no such file; .*; or set normalize to False"):
-        bare.open(assets)
-    data = dataclasses.replace(bare, normalize=False).open(assets)
-    np.testing.assert_allclose(data.sample_batch()["frames"][0, :3], clips[0].frames, atol=1e-5)
-    assert (data.statistics.mean == 0).all()
 
 
 def test_a_source_without_statistics_has_those_of_its_training_split(assets, cache):

@@ -54,16 +54,6 @@ def test_padding_changes_no_frame_of_a_clip(module):
     np.testing.assert_allclose(changed.length_logits, whole.length_logits, atol=1e-6)
 
 
-@pytest.mark.parametrize(("module", "alone"), [(TINY.clone(noise="frame"), False), (SEEDLIKE, True)])
-def test_frames_know_of_each_other_only_in_the_corrected_design(module, alone):
-    """D9."""
-    noise = inputs(module)["noise"]
-    moved = np.abs(made_by(module, noise=noise.at[0, 3].add(1.0)).frames - made_by(module).frames).max(axis=-1)
-    assert moved[0, 3] > 1e-3
-    assert (np.delete(moved[0], 3).max() < 1e-6) == alone
-    assert moved[1].max() < 1e-6
-
-
 def test_a_clip_has_one_noise_unless_each_frame_has_its_own():
     """D9."""
     assert TINY.draw_noise(jax.random.key(0), batch=2).shape == (2, 1, 4)

@@ -2,16 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmm.objectives.adversarial import gradient_penalty, hinge_critic, hinge_generator
-
-
-def test_critic_and_generator_want_different_things():
-    """D6: two functions; what pleases the one costs the other."""
-    real, made = jnp.array([0.5, 2.0]), jnp.array([-0.5, 3.0])
-    np.testing.assert_allclose(hinge_critic(real, made), [1.0, 4.0])
-    np.testing.assert_allclose(hinge_generator(made), [0.5, -3.0])
-    assert (jax.grad(lambda made: hinge_critic(real, made).sum())(made) > 0).all()
-    assert (jax.grad(lambda made: hinge_generator(made).sum())(made) < 0).all()
+from jaxmm.objectives.adversarial import gradient_penalty, hinge_critic
 
 
 def test_scores_beyond_the_margin_cost_the_critic_nothing():
