@@ -13,8 +13,9 @@ from jaxmm.checkpoint import Checkpoints
 from jaxmm.data.motion import Motion, Skeleton, resample
 from jaxmm.data.motion_text import MotionTextData
 from jaxmm.data.sign.clip import SignClip
+from jaxmm.data.sign_text import SignText, SignTextData
 from jaxmm.embedder import Embedder
-from jaxmm.errors import CheckpointError, DataError
+from jaxmm.errors import CheckpointError, ConfigError, DataError
 from jaxmm.experiment import Experiment, read_experiment
 from jaxmm.index import Hit, Index
 from jaxmm.sign_codes import SignCoder
@@ -173,6 +174,18 @@ class Model:
     def open_data(self, *, root: str | None = None) -> MotionTextData:
         """Opens the run's data, or the data at another root with the run's settings."""
         settings = self.embedder.data
+        settings = settings if root is None else dataclasses.replace(settings, root=root)
+        return settings.open(self.run / ASSETS_FOLDER)
+
+    def open_signing(self, *, root: str | None = None) -> SignTextData:
+        """Opens the run's signing, or the signing at another root with the run's settings.
+
+        Raises:
+            ConfigError: If the run is not one of signing.
+        """
+        settings = self.experiment.data
+        if not isinstance(settings, SignText):
+            raise ConfigError(f"{self.run}: its data are {type(settings).__name__}; choose a run on SignText")
         settings = settings if root is None else dataclasses.replace(settings, root=root)
         return settings.open(self.run / ASSETS_FOLDER)
 

@@ -8,13 +8,12 @@ from jaxtyping import Float32
 
 from jaxmm.data.sign.clip import SignClip, TextKind
 from jaxmm.data.sign.motions import as_motion
-from jaxmm.data.sign_text import SignText, SignTextData
 from jaxmm.data.sources import SignMotions
 from jaxmm.errors import ConfigError
 from jaxmm.evaluate.frechet import frechet_distance
 from jaxmm.evaluate.retrieval import evaluate_retrieval
 from jaxmm.evaluate.signs import SignDistance, baselines, clip_errors, diversity, score_signs
-from jaxmm.model import ASSETS_FOLDER, Model
+from jaxmm.model import Model
 
 _MOST_COMPARED = 32  # clips of which all pairs are compared for diversity
 _TRANSLATED = ("recall@1", "recall@5", "median_rank")
@@ -52,7 +51,7 @@ def evaluate_signing(
         DataError: If the data cannot be read, or are too few for a distribution of codes.
     """
     maker = model.signer
-    data, kind = _open(model, maker.data, root), maker.data.text
+    data, kind = model.open_signing(root=root), maker.data.text
     train, real = data.clips("train"), data.clips(split)
     texts = [str(clip.text(kind)) for clip in real]
     made = maker(model.params, model.collections, texts, seed=seed, signer=maker.signers_of(real))
@@ -117,12 +116,8 @@ def evaluate_reconstruction(
         ConfigError: If the run is of another system, or there is no such split.
         DataError: If the data cannot be read.
     """
-    real = [clip.frames for clip in _open(autoencoder, autoencoder.coder.data, root).clips(split)]
+    real = [clip.frames for clip in autoencoder.open_signing(root=root).clips(split)]
     made = autoencoder.coder.reconstruct(autoencoder.params, autoencoder.collections, real)
     errors = {"ape": clip_errors(made, real, SignDistance())["ape"]}
     found = score_signs(errors, num_resamples=num_resamples)
     return {f"{split}/reconstruction/{name}": value for name, value in found.items()}
-
-
-def _open(model: Model, settings: SignText, root: str | None) -> SignTextData:
-    return (settings if root is None else dataclasses.replace(settings, root=root)).open(model.run / ASSETS_FOLDER)

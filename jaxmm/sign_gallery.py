@@ -9,7 +9,7 @@ import numpy as np
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.errors import ConfigError
 from jaxmm.evaluate.signs import SignDistance
-from jaxmm.model import ASSETS_FOLDER, Model
+from jaxmm.model import Model
 from jaxmm.page.signs import ShownSign, SignEntry, write_signs_page
 
 
@@ -76,15 +76,14 @@ def sign_split(
         DataError: If the data cannot be read.
     """
     maker = model.signer
-    settings = maker.data if root is None else dataclasses.replace(maker.data, root=root)
-    recorded = settings.open(model.run / ASSETS_FOLDER).clips(split)
+    recorded = model.open_signing(root=root).clips(split)
     if count is not None and not 1 <= count <= len(recorded):
         raise ConfigError(f"count is {count}; the {split} split has {len(recorded)} clips, ask for 1 to all of them")
     recorded = recorded[:count]
     clips = maker(
         model.params,
         model.collections,
-        [str(clip.text(settings.text)) for clip in recorded],
+        [str(clip.text(maker.data.text)) for clip in recorded],
         seed=seed,
         num_frames=num_frames,
         signer=maker.signers_of(recorded),
