@@ -1,0 +1,1 @@
+"""What scripts/bench_step.py times: the same cases in jaxmm and in plain PyTorch."""

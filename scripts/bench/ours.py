@@ -1,0 +1,116 @@
+"""The cases in jaxmm, each a function that is to be timed."""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bench.sizes import BATCH, FRAMES, SIGN_BATCH, SIGN_FRAMES, STATES_DIM, TOKENS, arrays, gallery, sign_arrays
+from jaxmm import DanceTextTask, Freeze, SignGenerator, SignText, Text2SignTask, TransformerText
+from jaxmm.data.sign.statistics import Statistics
+from jaxmm.optim import Horizon
+from jaxmm.search import make_search
+from jaxmm.tasks.base import Task
+from jaxmm.tasks.text_features import FROZEN_STATES
+from jaxmm.train.step import compile_eval, compile_train_step, make_mesh, place_whole
+
+Call = Callable[[], object]
+
+
+def make(case: str) -> Call:
+    """Returns what a case times."""
+    if case == "query":
+        return query()
+    if case.startswith("gan"):
+        return signing(case)
+    return retrieval(case)
+
+
+def query() -> Call:
+    rows = gallery()
+    search = make_search("exact", rows)
+    return lambda: search(rows[:1], 10)
+
+
+def retrieval(case: str) -> Call:
+    mesh, batch = make_mesh(), arrays()
+    batch |= {
+        "motion_mask": np.ones((BATCH, FRAMES), bool),
+        "token_mask": np.ones((BATCH, TOKENS), bool),
+        "example_mask": np.ones(BATCH, bool),
+    }
+    whole = DanceTextTask(freeze=Freeze.last_tensors(4))
+    task = MotionTower(whole=whole) if case.startswith("encoder") else whole
+    state = start(task, batch, mesh)
+    if case == "encoder_infer":
+        embed = compile_eval(task.embed_motion, mesh)
+        return lambda: jax.block_until_ready(embed(state.params, state.collections, place_whole(batch, mesh)))
+    if case == "text_train_cached":
+        batch[FROZEN_STATES] = np.asarray(jax.jit(whole.frozen_text_states)(state.params, {}, batch))
+    return training(task, state, batch, mesh)
+
+
+def signing(case: str) -> Call:
+    mesh, rows = make_mesh(), 1 if case.endswith("_1") else SIGN_BATCH
+    given = {name: values[:rows] for name, values in sign_arrays().items()}
+    settings = SignText(batch_size=rows, max_frames=SIGN_FRAMES)
+    batch = settings.stack(list(given["frames"]), Statistics.neutral(), num_rows=rows) | {
+        FROZEN_STATES: given["states"],
+        "token_ids": np.zeros((rows, TOKENS), np.int32),
+        "token_mask": np.ones((rows, TOKENS), bool),
+        "signer": np.zeros(rows, np.int32),
+    }
+    # The backbone is there in name: its states are given.
+    backbone = TransformerText(vocab_size=8, dim=STATES_DIM, num_layers=1, num_heads=1, feedforward_dim=8)
+    task = Text2SignTask(text=backbone, generator=SignGenerator.seed_compatible(), ema_decay=0.0)
+    state = start(task, batch, mesh)
+    if case == "gan_step":
+        return training(task, state, batch, mesh)
+    generate = compile_eval(task.generate, mesh)
+    asked = batch | {"noise": given["noise"], "length": np.full(rows, SIGN_FRAMES, np.int32)}
+    return lambda: jax.block_until_ready(generate(state.params, {}, place_whole(asked, mesh)))
+
+
+def start(task, batch, mesh):
+    """Returns the state before the first step."""
+    return jax.jit(task.init, static_argnums=2)(jax.random.key(0), place_whole(batch, mesh), Horizon(epochs=50))
+
+
+def training(task, state, batch, mesh) -> Call:
+    """Returns a function that trains a step."""
+    step, held = compile_train_step(task, state, mesh), [state]
+    del state
+
+    def train() -> None:
+        held[0], metrics, _ = step(held[0], batch, 0)
+        jax.block_until_ready((held[0], metrics))
+
+    return train
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MotionTower(Task):
+    """The motion tower as a task of its own, with the loss against fixed targets."""
+
+    whole: DanceTextTask
+
+    def init_variables(self, key, batch):
+        variables = self.whole.motion.init(key, batch["motion"], batch["motion_mask"], deterministic=True)
+        return variables["params"], {"batch_stats": variables["batch_stats"]}
+
+    def embed_motion(self, params, collections, batch):
+        variables = {"params": params, **collections}
+        return self.whole.motion.apply(variables, batch["motion"], batch["motion_mask"], deterministic=True)
+
+    def loss(self, params, collections, batch, key, *, train):
+        embedded, changed = self.whole.motion.apply(
+            {"params": params, **collections},
+            batch["motion"],
+            batch["motion_mask"],
+            deterministic=False,
+            mutable=["batch_stats"],
+            rngs={"dropout": key},
+        )
+        return jnp.square(embedded - 0.1).sum(axis=-1), (changed, {})

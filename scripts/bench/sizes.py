@@ -1,0 +1,47 @@
+"""The seeds' default sizes, the arrays that both sides work on, and how a call is timed."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+BATCH, FRAMES, JOINTS, TOKENS, GALLERY = 32, 30, 25, 64, 100_000
+SIGN_BATCH, SIGN_FRAMES, SIGN_DIM, STATES_DIM, NOISE_DIM = 16, 128, 540, 768, 64
+SECONDS = 6.0
+
+
+def fastest(step: Callable[[], object]) -> float:
+    """Returns the milliseconds of the fastest call, after three to warm up."""
+    for _ in range(3):
+        step()
+    times, until = [], time.perf_counter() + SECONDS
+    while len(times) < 3 or time.perf_counter() < until:
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    return 1e3 * min(times)
+
+
+def arrays():
+    """The batch of motions and captions that both sides work on."""
+    rng = np.random.default_rng(0)
+    return {
+        "motion": rng.normal(size=(BATCH, FRAMES, JOINTS, 3)).astype(np.float32),
+        "token_ids": rng.integers(1000, 30000, size=(BATCH, TOKENS)).astype(np.int32),
+    }
+
+
+def sign_arrays():
+    """The batch of signing that both sides work on, with the states that a frozen text backbone gave."""
+    rng = np.random.default_rng(0)
+    return {
+        "frames": rng.normal(size=(SIGN_BATCH, SIGN_FRAMES, SIGN_DIM)).astype(np.float32),
+        "states": rng.normal(size=(SIGN_BATCH, TOKENS, STATES_DIM)).astype(np.float32),
+        "noise": rng.normal(size=(SIGN_BATCH, SIGN_FRAMES, NOISE_DIM)).astype(np.float32),
+    }
+
+
+def gallery():
+    """Embeddings of unit norm to search in."""
+    rows = np.random.default_rng(0).normal(size=(GALLERY, 256)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
