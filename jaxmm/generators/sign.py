@@ -23,7 +23,7 @@ class Generated(NamedTuple):
 
     frames: Float[Array, "batch time dim"]
     length_logits: Float[Array, "batch bins"]
-    detected_logits: Float[Array, "batch time parts"]
+    detected_logits: Float[Array, "batch time landmarks"]
 
 
 class SignGenerator(nn.Module):
@@ -41,7 +41,7 @@ class SignGenerator(nn.Module):
         noise: Whether a clip has one vector of noise, or each of its frames one.
         self_attention: Whether frames ask each other in each block.
         progress_dim: Sinusoids that tell each frame the share of the clip gone by; 0 tells nothing.
-        num_parts: Parts of the person of which is told, frame by frame, whether they are in sight; 0 tells nothing.
+        num_landmarks: Landmarks of which is told, frame by frame, whether they are in sight; 0 tells nothing.
         num_signers: Signers, or sign languages, that a clip can be asked of by number; 0 knows none.
         max_frames: Longest clip.
         lengths: Lengths that the length head chooses from.
@@ -69,7 +69,7 @@ class SignGenerator(nn.Module):
     noise: NoiseKind = "sequence"
     self_attention: bool = True
     progress_dim: int = 32
-    num_parts: int = 4
+    num_landmarks: int = 169
     num_signers: int = 0
     max_frames: int = 128
     lengths: LengthBins = LengthBins()
@@ -82,7 +82,7 @@ class SignGenerator(nn.Module):
             >>> SignGenerator.seed_compatible().noise
             'frame'
         """
-        return cls(noise="frame", self_attention=False, progress_dim=0, num_parts=0)
+        return cls(noise="frame", self_attention=False, progress_dim=0, num_landmarks=0)
 
     def draw_noise(self, key: PRNGKeyArray, *, batch: int) -> Float[Array, "batch steps noise_dim"]:
         """Returns normal noise for a batch, of one step a clip or one a frame."""
@@ -120,8 +120,8 @@ class SignGenerator(nn.Module):
             frames=uniform_dense(self.frame_dim, fan_in=self.hidden_dim, name="out")(state),
             length_logits=LengthHead(num_bins=self.lengths.count, name="length")(pooled),
             detected_logits=(
-                uniform_dense(self.num_parts, fan_in=self.hidden_dim, name="detected")(state)
-                if self.num_parts
+                uniform_dense(self.num_landmarks, fan_in=self.hidden_dim, name="detected")(state)
+                if self.num_landmarks
                 else jnp.zeros((batch, num_frames, 0))
             ),
         )

@@ -38,7 +38,7 @@ class SignObjective:
         geometry: Weight of bones that change their length.
         adversarial: Weight of the critic's judgement; at 0 there is no critic.
         length: Weight of the cross-entropy of the length.
-        detection: Weight of the cross-entropy of which parts are in sight, where the generator tells.
+        detection: Weight of the cross-entropy of which landmarks are in sight, where the generator tells.
         gradient_penalty: Weight of the critic's R1 penalty.
         geometry_from: Epochs before geometry counts.
         adversarial_from: Epochs before the critic is trained and counts.

@@ -90,7 +90,7 @@ def generator_loss(
     total = weights.reconstruction * terms["reconstruction"] + weights.geometry * terms["geometry"]
     total = total + objective.length * terms["length"]
     if made.detected_logits.shape[-1]:
-        seen = parts_in_sight(batch["landmark_mask"]).astype(jnp.float32)
+        seen = batch["landmark_mask"].astype(jnp.float32)
         errors = optax.sigmoid_binary_cross_entropy(made.detected_logits, seen).mean(axis=-1)
         terms["detection"] = masked_mean(errors, batch["frame_mask"] & mask[:, None])
         total = total + objective.detection * terms["detection"]
@@ -111,15 +111,3 @@ def feature_mask(batch: Batch) -> Bool[Array, "batch time dim"]:
     """
     known = batch["landmark_mask"] & (batch["frame_mask"] & batch["example_mask"][:, None])[..., None]
     return known[..., HOLISTIC.landmark_of_feature]
-
-
-def parts_in_sight(landmark_mask: Bool[Array, "batch time landmarks"]) -> Bool[Array, "batch time parts"]:
-    """Returns in which frames any landmark of a part was detected.
-
-    Example:
-        >>> seen = jnp.zeros((1, 1, len(HOLISTIC.landmarks)), bool).at[0, 0, HOLISTIC.part_landmarks("face")].set(True)
-        >>> parts_in_sight(seen).tolist()
-        [[[False, False, False, True]]]
-    """
-    parts = [landmark_mask[..., HOLISTIC.part_landmarks(part.name)].any(axis=-1) for part in HOLISTIC.parts]
-    return jnp.stack(parts, axis=-1)

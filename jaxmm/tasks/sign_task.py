@@ -70,11 +70,9 @@ class SignTask(TextTask):
             raise ConfigError(f"task.ema_decay is {self.ema_decay}; give 0 or more, below 1")
         if self.generator.frame_dim != HOLISTIC.dim:
             raise ConfigError(f"task.generator.frame_dim is {self.generator.frame_dim}; a frame has {HOLISTIC.dim}")
-        if self.generator.num_parts not in (0, len(HOLISTIC.parts)):
-            raise ConfigError(
-                f"task.generator.num_parts is {self.generator.num_parts}; set it to {len(HOLISTIC.parts)}, or to 0 to "
-                "tell of none"
-            )
+        told, landmarks = self.generator.num_landmarks, len(HOLISTIC.landmarks)
+        if told not in (0, landmarks):
+            raise ConfigError(f"task.generator.num_landmarks is {told}; set it to {landmarks}, or to 0 to tell of none")
 
     def init_variables(self, key: PRNGKeyArray, batch: Batch) -> tuple[Params, Collections]:
         """Returns random parameters of the text's part and of the generator."""
@@ -163,10 +161,9 @@ class SignTask(TextTask):
                 {"params": params["generator"]}, text, batch["token_mask"], frame_mask, batch["noise"], batch["signer"]
             ),
         )
-        seen = jnp.ones((*frame_mask.shape, len(HOLISTIC.parts)), bool)
-        if self.generator.num_parts:
-            seen = clips.detected_logits > 0
-        landmark_mask = seen[..., HOLISTIC.part_of_landmark] & frame_mask[..., None]
+        landmark_mask = jnp.broadcast_to(frame_mask[..., None], (*frame_mask.shape, len(HOLISTIC.landmarks)))
+        if self.generator.num_landmarks:
+            landmark_mask = landmark_mask & (clips.detected_logits > 0)
         return {"frames": clips.frames, "frame_mask": frame_mask, "landmark_mask": landmark_mask}
 
     def _choose_length(

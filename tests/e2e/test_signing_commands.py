@@ -60,9 +60,14 @@ def write_run(run, experiment):
 
 @pytest.fixture(scope="module")
 def signing_run(tmp_path_factory) -> Path:
-    """A run that signs, of one signer, whose every part is always in sight."""
+    """A run that signs, of one signer, whose every landmark is always in sight."""
     generator = SignGenerator(
-        hidden_dim=8, num_layers=1, num_heads=2, num_parts=0, max_frames=16, lengths=LengthBins(shortest=4, longest=16)
+        hidden_dim=8,
+        num_layers=1,
+        num_heads=2,
+        num_landmarks=0,
+        max_frames=16,
+        lengths=LengthBins(shortest=4, longest=16),
     )
     task = Text2SignTask(text=TEXT, freeze=Freeze("nothing"), generator=generator, critic=SignCritic(base_dim=4))
     source = ProceduralSigns(num_glosses=8, takes=1, num_sentences=12, num_held_out=3, num_signers=1)

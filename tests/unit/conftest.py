@@ -203,7 +203,7 @@ def sign_task(sign_settings) -> Text2SignTask:
             hidden_dim=8,
             num_layers=1,
             num_heads=2,
-            num_parts=0,
+            num_landmarks=0,
             num_signers=2,
             max_frames=sign_settings.max_frames,
             lengths=LengthBins(shortest=4, longest=20, step=1),

@@ -57,7 +57,7 @@ def batch(sign_data):
 @pytest.fixture(scope="module")
 def task(sign_task):
     """One with every loss, and a critic that reads the text too."""
-    generator = sign_task.generator.clone(num_parts=len(HOLISTIC.parts))
+    generator = sign_task.generator.clone(num_landmarks=len(HOLISTIC.landmarks))
     return dataclasses.replace(sign_task, generator=generator, critic=sign_task.critic.clone(conditional=True))
 
 

@@ -17,7 +17,7 @@ TINY = SignGenerator(
     num_signers=3,
     lengths=LengthBins(shortest=2, longest=10),
 )
-SEEDLIKE = TINY.clone(noise="frame", self_attention=False, progress_dim=0, num_parts=0, num_signers=0)
+SEEDLIKE = TINY.clone(noise="frame", self_attention=False, progress_dim=0, num_landmarks=0, num_signers=0)
 MODULES = pytest.mark.parametrize("module", [TINY, SEEDLIKE], ids=["corrected", "seed"])
 MASK = jnp.array([[True] * 10, [True] * 6 + [False] * 4])
 TEXT_MASK = jnp.array([[True, True, False], [True, True, True]])
@@ -81,7 +81,7 @@ def test_what_is_made_has_the_shapes_it_says(module):
     made = made_by(module)
     assert made.frames.shape == (2, 10, 12)
     assert made.length_logits.shape == (2, 5)
-    assert made.detected_logits.shape == (2, 10, module.num_parts)
+    assert made.detected_logits.shape == (2, 10, module.num_landmarks)
 
 
 def test_every_parameter_has_a_gradient():

@@ -249,7 +249,7 @@ def test_each_system_refuses_the_data_of_the_other(data, tmp_path):
         ({"ema_decay": 1.0}, "ema_decay is 1.0"),
         ({"pooling": "mean"}, "frames ask every token"),
         ({"generator": SignGenerator(frame_dim=12)}, "frame_dim is 12; a frame has 540"),
-        ({"generator": SignGenerator(num_parts=3)}, "num_parts is 3; set it to 4"),
+        ({"generator": SignGenerator(num_landmarks=3)}, "num_landmarks is 3; set it to 169"),
         ({"objective": SignObjective(bones=(("body/NOSE", "tail"),))}, "'tail' is no end of a bone"),
     ],
 )
