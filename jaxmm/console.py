@@ -79,7 +79,7 @@ def show_scores(scores: Mapping[str, float], *, title: str, as_json: bool) -> No
     columns = {f"{split}/{column}": column for split, column, _ in placed}
     show({name: value for name, value in scores.items() if name.count("/") < 2}, title=title, as_json=False)
     table = Table(box=None)
-    for column in ("", *columns.values()):
+    for column in (", ".join(dict.fromkeys(split for split, *_ in placed)), *columns.values()):
         table.add_column(column)
     for metric in dict.fromkeys(metric for *_, metric in placed):
         cells = [f"{column}/{metric}" for column in columns]

@@ -60,6 +60,11 @@ def evaluate(
         Traceback (most recent call last):
         jaxmm.errors.CheckpointError: no/such/run: is not a run; give the folder that jaxmm train wrote
     """
+    if sentences is not None and not (graded or protocol in BY_SIMILARITY):
+        raise ConfigError(
+            f"protocol {protocol or 'all'!r} compares no captions, so sentences has no use; "
+            f"add --ndcg, or choose a protocol among {', '.join(BY_SIMILARITY)}"
+        )
     of_retrieval = {"protocol": protocol, "ndcg": graded or None, "sentences": sentences}
     of_signing = {"back_translation": back_translation, "autoencoder": autoencoder}
     model = load(run, checkpoint=checkpoint)
@@ -99,11 +104,6 @@ def _retrieval(
     num_resamples: int,
 ) -> dict[str, float]:
     compares = graded or protocol in BY_SIMILARITY
-    if sentences is not None and not compares:
-        raise ConfigError(
-            f"protocol {protocol!r} compares no captions, so sentences has no use; "
-            f"add --ndcg, or choose a protocol among {', '.join(BY_SIMILARITY)}"
-        )
     gallery, motion, text = model.embedder.split(model.params, model.collections, model.open_data(root=root), split)
     embed = _sentence_encoder(model.experiment, sentences) if compares else None
     scores = evaluate_retrieval(

@@ -43,7 +43,7 @@ def get_config() -> Experiment:
                 lengths=LengthBins(shortest=6, longest=MAX_FRAMES, step=1),
             ),
             critic=SignCritic(base_dim=32),
-            objective=SignObjective(adversarial=0.01, adversarial_from=20.0),
+            objective=SignObjective(adversarial=0.01, adversarial_from=20.0, detection=0.1),
             ema_decay=0.99,
             optimizer=AdamW(lr=2e-3, end_lr=1e-5, weight_decay=0.0, warmup_steps=60, clip_norm=1.0),
             critic_optimizer=AdamW(lr=2e-4, end_lr=2e-4, weight_decay=0.0, b1=0.5, b2=0.9, clip_norm=1.0),

@@ -38,7 +38,7 @@ def test_scores_of_several_answers_stand_side_by_side_with_their_intervals(capsy
     assert lines == [
         ["runs/[mine]"],
         ["step", "3"],
-        ["made", "real", "x" * 90],
+        ["test", "made", "real", "x" * 90],
         ["ape", "0.2500", "0.5000", "0"],
         ["0.2000", "to", "0.3000"],
         ["codes/mean", "1"],

@@ -6,8 +6,9 @@ from jaxmm import Experiment, SignAutoencoder, SignAutoencoderTask, evaluation
 from jaxmm.errors import ConfigError
 from jaxmm.model import Model
 
-RETRIEVAL = {"protocol": "all", "graded": True, "sentences": "some/model"}
-SIGNING = {"back_translation": "some/run", "autoencoder": "some/run"}
+RETRIEVAL = {"protocol": {"protocol": "all"}, "ndcg": {"graded": True}}
+RETRIEVAL["ndcg and sentences"] = {"graded": True, "sentences": "some/model"}
+SIGNING = {name: {name: "some/run"} for name in ("back_translation", "autoencoder")}
 
 
 @pytest.fixture
@@ -24,22 +25,21 @@ def evaluate(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("name", RETRIEVAL)
 def test_a_run_that_signs_takes_no_argument_of_retrieval(name, evaluate, sign_task, sign_data):
-    told = "ndcg" if name == "graded" else name
-    with pytest.raises(ConfigError, match=f"generates signing, so {told} cannot be used; leave them out"):
-        evaluate(sign_task, sign_data, **{name: RETRIEVAL[name]})
+    with pytest.raises(ConfigError, match=f"generates signing, so {name} cannot be used; leave them out"):
+        evaluate(sign_task, sign_data, **RETRIEVAL[name])
 
 
 @pytest.mark.parametrize("name", SIGNING)
 def test_a_run_that_retrieves_takes_no_argument_of_signing(name, evaluate, task, data):
     with pytest.raises(ConfigError, match=f"retrieves, so {name} cannot be used"):
-        evaluate(task, data, **{name: SIGNING[name]})
+        evaluate(task, data, **SIGNING[name])
 
 
 @pytest.mark.parametrize("name", [*RETRIEVAL, *SIGNING])
 def test_an_autoencoder_takes_neither(name, evaluate, sign_data):
     task = SignAutoencoderTask(autoencoder=SignAutoencoder(hidden_dim=8, code_dim=4))
     with pytest.raises(ConfigError, match="is an autoencoder of signing, so"):
-        evaluate(task, sign_data, **{name: (RETRIEVAL | SIGNING)[name]})
+        evaluate(task, sign_data, **(RETRIEVAL | SIGNING)[name])
 
 
 def test_the_judges_reach_the_evaluation_of_signing(evaluate, sign_task, sign_data, monkeypatch):
