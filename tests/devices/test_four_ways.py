@@ -32,7 +32,11 @@ def finish(*processes):
     return said[0][0]
 
 
-@pytest.fixture(scope="module", params=SYSTEMS)
+# Four programs are compiled for each system, which takes minutes; the second one's go with what takes long.
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.faults if name == "text2sign" else ()) for name in SYSTEMS],
+)
 def updates(request, tmp_path_factory):
     system, folder = request.param, tmp_path_factory.mktemp(request.param)
     said = {name: finish(start(system, folder / f"{name}.npz", *way)) for name, way in WAYS.items()}

@@ -105,6 +105,7 @@ def test_a_single_bad_step_is_passed_over(experiment, spoil, tmp_path):
     assert rows[-1]["train/skipped"] == 1
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("field", "value", "bad"),
     [("frames", np.nan, {"generator", "critic"}), ("std", np.inf, {"generator"})],  # bones are the generator's alone
