@@ -17,6 +17,7 @@ from jaxmm.errors import CheckpointError, DamagedError, DiskFullError
 from jaxmm.files import is_disk_full
 from jaxmm.manifest import damage, read_facts, sync_to_disk
 from jaxmm.state import TrainState
+from jaxmm.train.stopping import Better, rank
 from jaxmm.typing import Collections, Params
 
 FOLDER = "checkpoints"
@@ -39,7 +40,9 @@ class Checkpoints:
     Args:
         run: The run's folder.
         keep: Number of newest checkpoints to keep, >= 1.
-        best_metric: Name of the metric whose largest value marks the checkpoint to keep besides; None keeps none.
+        keep_every: Steps between those that are kept for good; 0 keeps none.
+        best_metric: Name of the metric whose best value marks the checkpoint to keep besides; None keeps none.
+        best_is: Which of two of its values is the better one.
         fingerprint: What the data are, as JSON values; saved, and compared on restoring.
         writable: Whether this process trains the run: it may save, and clears away what a killed save left.
 
@@ -55,13 +58,17 @@ class Checkpoints:
         run: Path,
         *,
         keep: int = 1,
+        keep_every: int = 0,
         best_metric: str | None = None,
+        best_is: Better = "larger",
         fingerprint: Mapping[str, Any] | None = None,
         writable: bool = True,
     ) -> None:
         self._folder = (run / FOLDER).resolve()
         self._keep = keep
+        self._keep_every = keep_every
         self._best_metric = best_metric
+        self._best_is: Better = best_is
         self._fingerprint = dict(fingerprint or {})
         self._writable = writable
         if writable:
@@ -156,6 +163,14 @@ class Checkpoints:
             return state
         raise self._none_left(damaged)
 
+    def scores(self, step: int) -> dict[str, float]:
+        """Returns the scores that were saved with a step; none of one that is not saved.
+
+        Raises:
+            DamagedError: If the checkpoint is not what was saved.
+        """
+        return dict(read_facts(self._folder / str(step))["metrics"]) if step in self.steps() else {}
+
     def restore_model(self, step: int) -> tuple[Params, Collections]:
         """Returns the parameters and collections saved at `step`, as NumPy arrays.
 
@@ -236,13 +251,14 @@ class Checkpoints:
                 _LOG.warning("%s; the score of step %d is unknown", error, step)
                 continue
             if score is not None and score == score:
-                scores[step] = score
+                scores[step] = rank(score, self._best_is)
         return sorted(scores, key=lambda step: (scores[step], step))
 
     def _remove_old(self) -> None:
         if jax.process_index() == 0:
             steps, partial = self.steps(), self._folder / _PARTIAL
             kept = {*steps[-self._keep :], *self._ranked(steps)[-1:]}
+            kept |= {step for step in steps if self._keep_every and step % self._keep_every == 0}
             partial.mkdir(exist_ok=True)
             for step in set(steps) - kept:
                 # Renamed first: what is half removed when the process is killed must not pass for a damaged step.

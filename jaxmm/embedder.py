@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float32
 
-from jaxmm.data.captioned import Captioned
+from jaxmm.data.dataset import DataSettings
 from jaxmm.data.motion_text import Gallery, MotionText, MotionTextData
 from jaxmm.data.text import CaptionTokenizer
 from jaxmm.errors import ConfigError
@@ -25,18 +26,20 @@ class Embedder:
     Args:
         task: The task, which must have both towers.
         data: Settings that motions are prepared with, MotionText.
-        tokenizer: The run's tokenizer.
+        tokenizer: The run's tokenizer, or the folder it was saved in.
         mesh: Devices that share the work; all by default.
 
     Raises:
         ConfigError: If the task embeds nothing.
     """
 
-    def __init__(self, task: Any, data: Captioned, tokenizer: CaptionTokenizer, *, mesh: Mesh | None = None) -> None:
+    def __init__(
+        self, task: Any, data: DataSettings, tokenizer: CaptionTokenizer | Path, *, mesh: Mesh | None = None
+    ) -> None:
         if not isinstance(task, Embeds) or not isinstance(data, MotionText):
             raise ConfigError(f"{type(task).__name__} embeds no motion and text; choose a run of a retrieval system")
         self.data = data
-        self._tokenizer = tokenizer
+        self._tokenizer = data.saved_tokenizer(tokenizer) if isinstance(tokenizer, Path) else tokenizer
         self._mesh = mesh or make_mesh()
         self._motion = compile_eval(task.embed_motion, self._mesh, precision=task.numerics.matmul_precision)
         self._text = compile_eval(task.embed_text, self._mesh, precision=task.numerics.matmul_precision)

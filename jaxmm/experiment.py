@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from jaxmm.config import decode, encode
-from jaxmm.data.captioned import Captioned
+from jaxmm.data.dataset import DataSettings
 from jaxmm.errors import ConfigError, JaxmmError, reason
 from jaxmm.files import read_json, write_text
 from jaxmm.tasks.base import Task
@@ -38,7 +38,7 @@ class Experiment:
     """
 
     task: Task
-    data: Captioned
+    data: DataSettings
     loop: Loop = dataclasses.field(default_factory=Loop)
     devices: Devices = dataclasses.field(default_factory=Devices)
     seed: int = 0

@@ -77,8 +77,7 @@ class Model:
         Raises:
             ConfigError: If the run is of another system.
         """
-        tokenizer = self.experiment.data.saved_tokenizer(self.run / ASSETS_FOLDER)
-        return Embedder(self.experiment.task, self.experiment.data, tokenizer)
+        return Embedder(self.experiment.task, self.experiment.data, self.run / ASSETS_FOLDER)
 
     @functools.cached_property
     def skeleton(self) -> Skeleton:
@@ -253,7 +252,8 @@ def load(run: str | Path, *, checkpoint: str = "last") -> Model:
     if not (run / CONFIG_FILE).is_file():
         raise CheckpointError(f"{run}: is not a run; give the folder that jaxmm train wrote")
     experiment = read_experiment(run / CONFIG_FILE)
-    with Checkpoints(run, best_metric=experiment.loop.best_metric, writable=False) as checkpoints:
+    loop = experiment.loop
+    with Checkpoints(run, best_metric=loop.best_metric, best_is=loop.best_is, writable=False) as checkpoints:
         step = checkpoints.choose(checkpoint)
         params, collections = checkpoints.restore_model(step)
     return Model(run, experiment, params, collections, step)

@@ -44,9 +44,10 @@ class Group:
     Attributes:
         pattern: Regular expression searched in paths such as `text/head/out/kernel`; the first group to match wins.
         lr_scale: Multiplies the peak learning rate, >= 0; None freezes the group.
+        weight_decay: Decoupled decay of the group, >= 0; None takes the optimizer's.
 
     Raises:
-        ConfigError: If the pattern is no regular expression, or the scale is negative.
+        ConfigError: If the pattern is no regular expression, or a number is negative.
 
     Example:
         >>> Group(pattern="^text/", lr_scale=0.1).lr_scale
@@ -55,6 +56,7 @@ class Group:
 
     pattern: str
     lr_scale: float | None = 1.0
+    weight_decay: float | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -65,15 +67,19 @@ class Group:
             ) from error
         if self.lr_scale is not None and not self.lr_scale >= 0:
             raise ConfigError(f"optimizer.groups: lr_scale is {self.lr_scale}; give 0 or more, or None to freeze")
+        if self.weight_decay is not None and not self.weight_decay >= 0:
+            raise ConfigError(f"optimizer.groups: weight_decay is {self.weight_decay}; give 0 or more, or None")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AdamW:
-    """AdamW with one cosine schedule per group, annealed once an epoch, as the seed trains.
+    """AdamW with one cosine schedule per group, annealed once an epoch, as the seeds train.
 
     Attributes:
         lr: Peak learning rate, >= 0.
         end_lr: Where every group's cosine ends, >= 0.
+        restart_epochs: Epochs of the first cosine, after which the rate starts again at its peak; each further cosine
+            takes twice as long. None has one cosine over the whole run.
         weight_decay: Decoupled decay, >= 0; frozen parameters do not decay.
         b1: Decay of the first moment, in [0, 1).
         b2: Decay of the second moment, in [0, 1).
@@ -94,11 +100,12 @@ class AdamW:
         >>> updates["tower"], bool((updates["head"] < 0).all())
         (None, True)
 
-    Reference: arXiv:1711.05101; seed 000, training configuration.
+    Reference: arXiv:1711.05101; seed 000, training configuration; restarts, arXiv:1608.03983 and seed 002.
     """
 
     lr: float = 3e-4
     end_lr: float = 1e-6
+    restart_epochs: int | None = None
     weight_decay: float = 1e-5
     b1: float = 0.9
     b2: float = 0.999
@@ -111,6 +118,8 @@ class AdamW:
         for name in ("lr", "end_lr", "weight_decay", "warmup_steps"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"optimizer.{name} is {getattr(self, name)}; give 0 or more")
+        if self.restart_epochs is not None and self.restart_epochs < 1:
+            raise ConfigError(f"optimizer.restart_epochs is {self.restart_epochs}; give 1 or more, or None")
         for name in ("b1", "b2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"optimizer.{name} is {getattr(self, name)}; give 0 or more, below 1")
@@ -145,7 +154,7 @@ class AdamW:
                 b1=self.b1,
                 b2=self.b2,
                 eps=self.epsilon,
-                weight_decay=self.weight_decay,
+                weight_decay=self.weight_decay if group.weight_decay is None else group.weight_decay,
                 mask=(lambda tree: _paths_outside(tree, undecayed)) if undecayed else None,
             )
             for index, group in enumerate(self.groups)
@@ -168,7 +177,7 @@ class AdamW:
             [1.0, 1.0, 0.5]
         """
         # In double precision here: float32 cosines are off by more than a millionth towards the end.
-        cosines = [(1 + math.cos(math.pi * epoch / horizon.epochs)) / 2 for epoch in range(horizon.epochs + 1)]
+        cosines = [(1 + math.cos(math.pi * share)) / 2 for share in self._shares(horizon.epochs)]
         by_epoch = [self.end_lr + (self.lr * lr_scale - self.end_lr) * cosine for cosine in cosines]
 
         def rate(step: ArrayLike) -> Float[Array, ""]:
@@ -177,6 +186,17 @@ class AdamW:
             return warm * jnp.asarray(by_epoch, jnp.float32)[epoch]
 
         return rate
+
+    def _shares(self, epochs: int) -> list[float]:
+        """Returns what share of its cosine has gone by at the start of each epoch, and at the end of the run."""
+        if self.restart_epochs is None:
+            return [epoch / epochs for epoch in range(epochs + 1)]
+        shares: list[float] = []
+        length = self.restart_epochs
+        while len(shares) <= epochs:
+            shares += [epoch / length for epoch in range(length)]
+            length *= 2
+        return shares[: epochs + 1]
 
     def _labels(self, params: Params) -> Params:
         """Returns the index of each parameter's group."""

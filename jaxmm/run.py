@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import jax
 from jax.experimental.multihost_utils import sync_global_devices
@@ -14,6 +15,7 @@ from jaxtyping import PRNGKeyArray
 
 from jaxmm.checkpoint import FOLDER, Checkpoints
 from jaxmm.config import decode, differences, encode
+from jaxmm.data.dataset import Dataset
 from jaxmm.errors import CheckpointError, ConfigError
 from jaxmm.experiment import Experiment, read_experiment, write_experiment
 from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE
@@ -77,12 +79,14 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
     with Checkpoints(
         run,
         keep=experiment.loop.keep,
+        keep_every=experiment.loop.keep_every * horizon.steps_per_epoch,
         best_metric=experiment.loop.best_metric,
+        best_is=experiment.loop.best_is,
         fingerprint=data.fingerprint(seed=experiment.seed, num_processes=jax.process_count()),
     ) as checkpoints:
         start = jax.random.key(experiment.seed), place_whole(data.sample_batch(), mesh), horizon
         like = _with_places(jax.eval_shape(lambda: task.init(*start)), mesh)
-        fresh = functools.partial(_pretrained, task, start, like)
+        fresh = functools.partial(_pretrained, task, data, start, like)
         score = validation(experiment, data, mesh)
         state = checkpoints.resume(like, batches) if checkpoints.steps() else fresh()
         if leads():
@@ -106,6 +110,7 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
             hooks = Hooks(
                 evaluate=score,
                 save=Saver(checkpoints, batches, alert=record),
+                saved=checkpoints.scores,
                 roll_back=roll_back,
                 report=record,
                 stop=lambda: requests.received,
@@ -196,8 +201,13 @@ def _with_places(shapes: TrainState, mesh: Mesh) -> TrainState:
     )
 
 
-def _pretrained(task: Task, start: tuple[PRNGKeyArray, Batch, Horizon], like: TrainState) -> TrainState:
-    """Returns the state before the first step, with pretrained weights, laid out as `like`."""
+def _pretrained(
+    task: Task, data: Dataset[Any], start: tuple[PRNGKeyArray, Batch, Horizon], like: TrainState
+) -> TrainState:
+    """Returns the state before the first step, with what is not learnt here, laid out as `like`."""
     places = jax.tree.map(lambda leaf: leaf.sharding, like)
     state = jax.jit(task.init, static_argnums=2, out_shardings=places)(*start)
-    return state.replace(params=jax.device_put(task.load_pretrained(state.params), places.params))
+    params, collections = task.load_pretrained(state.params, state.collections, data)
+    return state.replace(
+        params=jax.device_put(params, places.params), collections=jax.device_put(collections, places.collections)
+    )

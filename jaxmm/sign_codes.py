@@ -9,7 +9,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float32
 
-from jaxmm.data.captioned import Captioned
+from jaxmm.data.dataset import DataSettings
 from jaxmm.data.sign_text import SignText
 from jaxmm.errors import ConfigError
 from jaxmm.tasks.base import Encodes
@@ -31,7 +31,7 @@ class SignCoder:
         DataError: If the folder lacks a file.
     """
 
-    def __init__(self, task: Any, data: Captioned, assets: Path, *, mesh: Mesh | None = None) -> None:
+    def __init__(self, task: Any, data: DataSettings, assets: Path, *, mesh: Mesh | None = None) -> None:
         if not isinstance(task, Encodes) or not isinstance(data, SignText):
             raise ConfigError(f"{type(task).__name__} encodes no signing; choose a run of a signing autoencoder")
         self.data = data

@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Int32
 
-from jaxmm.data.captioned import Captioned
+from jaxmm.data.dataset import DataSettings
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign_text import SignText
 from jaxmm.errors import ConfigError, DataError
@@ -33,7 +33,7 @@ class SignMaker:
         DataError: If the folder lacks a file.
     """
 
-    def __init__(self, task: Any, data: Captioned, assets: Path, *, mesh: Mesh | None = None) -> None:
+    def __init__(self, task: Any, data: DataSettings, assets: Path, *, mesh: Mesh | None = None) -> None:
         if not isinstance(task, Generates) or not isinstance(data, SignText):
             raise ConfigError(f"{type(task).__name__} generates no signing; choose a run of a text-to-sign system")
         self.data = data

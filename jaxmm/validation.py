@@ -6,7 +6,7 @@ from typing import Any, cast
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxmm.data.captioned import CaptionedData
+from jaxmm.data.dataset import Dataset
 from jaxmm.data.motion_text import MotionTextData
 from jaxmm.data.sign_text import SignTextData
 from jaxmm.embedder import Embedder
@@ -18,6 +18,8 @@ from jaxmm.sign_codes import SignCoder
 from jaxmm.signing import SignMaker
 from jaxmm.state import TrainState
 from jaxmm.tasks.base import Encodes, Generates
+from jaxmm.train.loop import Loop
+from jaxmm.train.stopping import Better
 
 _MOST_SIGNED = 64  # clips of a validation split that are generated and compared
 
@@ -25,7 +27,7 @@ Score = Callable[[TrainState], Mapping[str, float]]
 """Takes a state and returns its scores by name."""
 
 
-def validation(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> Score | None:
+def validation(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score | None:
     """Returns what scores a state on the validation split, if there is one.
 
     Args:
@@ -48,14 +50,12 @@ def validation(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> 
     return of_kind(experiment, data, mesh)
 
 
-def _retrieval(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> Score:
+def _retrieval(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score:
     pair = np.eye(2, dtype=np.float32)
     names = [f"val/{name}" for name in evaluate_retrieval(pair, pair, pair > 0)]
-    best_metric = experiment.loop.best_metric
-    if best_metric is not None and best_metric not in names:
-        raise ConfigError(f"loop.best_metric is {best_metric!r}; choose among {', '.join(names)}")
-    embedder = Embedder(experiment.task, experiment.data, data.tokenizer, mesh=mesh)
+    _check_best(experiment.loop, {name: "smaller" if name.endswith("rank") else "larger" for name in names})
     motions = cast(MotionTextData, data)  # an embedder takes no other data
+    embedder = Embedder(experiment.task, experiment.data, motions.tokenizer, mesh=mesh)
 
     def score(state: TrainState) -> Mapping[str, float]:
         gallery, motion, text = embedder.split(state.params, state.collections, motions, "val")
@@ -64,17 +64,22 @@ def _retrieval(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> 
     return score
 
 
-def _no_best(experiment: Experiment) -> None:
-    """Raises a ConfigError where a best checkpoint is asked for, which would be the one of the largest error."""
-    if experiment.loop.best_metric is not None:
+def _check_best(loop: Loop, scores: Mapping[str, Better]) -> None:
+    """Raises a ConfigError where the best checkpoint is asked for by no score, or by the worst one."""
+    if loop.best_metric is None:
+        return
+    if loop.best_metric not in scores:
+        raise ConfigError(f"loop.best_metric is {loop.best_metric!r}; choose among {', '.join(scores)}")
+    better = scores[loop.best_metric]
+    if loop.best_is != better:
         raise ConfigError(
-            f"loop.best_metric is {experiment.loop.best_metric!r}, but the scores of signing are errors, and the best "
-            "checkpoint is that of the largest score; set it to None"
+            f"loop.best_metric is {loop.best_metric!r}, of which the {better} value is the better one; "
+            f"set loop.best_is to {better!r}"
         )
 
 
-def _signing(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> Score:
-    _no_best(experiment)
+def _signing(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score:
+    _check_best(experiment.loop, {f"val/signing/{name}": "smaller" for name in ("ndtw_mje", "ape", "length_error")})
     signing = cast(SignTextData, data)  # the task takes no other data
     maker = SignMaker(experiment.task, signing.settings, signing.assets, mesh=mesh)
     real, distance = signing.clips("val")[:_MOST_SIGNED], SignDistance()
@@ -89,8 +94,8 @@ def _signing(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> Sc
     return score
 
 
-def _reconstruction(experiment: Experiment, data: CaptionedData[Any], mesh: Mesh) -> Score:
-    _no_best(experiment)
+def _reconstruction(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score:
+    _check_best(experiment.loop, {"val/reconstruction/ape": "smaller"})
     signing = cast(SignTextData, data)  # the task takes no other data
     coder = SignCoder(experiment.task, signing.settings, signing.assets, mesh=mesh)
     real = [clip.frames for clip in signing.clips("val")[:_MOST_SIGNED]]

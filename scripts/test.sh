@@ -23,7 +23,7 @@ check lint-imports --no-logo
 [ -z "$failed" ] || echo "== failed so far: $failed"
 
 # Two workers of one thread each: more threads than cores make each other slower. A file stays with one worker, so
-# that its fixtures are made once.
+# that its fixtures are made once; in the order of folders, of which the one with the shortest files is the last.
 export OMP_NUM_THREADS=1
-check python -m pytest -n 2 --dist loadfile "$@"
+check python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
 [ -z "$failed" ]

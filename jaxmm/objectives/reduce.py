@@ -1,7 +1,7 @@
 """Reductions over the valid entries of a batch."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxmm import parallel
 
@@ -19,3 +19,18 @@ def masked_mean(values: Float[Array, "*shape"], mask: Bool[Array, "*shape"]) -> 
     """
     total = parallel.total(jnp.sum(jnp.where(mask, values, 0.0)))
     return total / jnp.maximum(parallel.total(jnp.sum(mask)), 1)
+
+
+def weighted_mean(values: Float[Array, "*shape"], counts: Int[Array, "*shape"]) -> Float[Array, ""]:
+    """Averages what the values of all devices are means of; without any, the mean is zero.
+
+    Args:
+        values: Means, such as those over the frames of each video; where nothing is counted they may hold anything.
+        counts: Of how much each value is the mean, >= 0.
+
+    Example:
+        >>> weighted_mean(jnp.array([1.0, 5.0, jnp.nan]), jnp.array([3, 1, 0])).item()
+        2.0
+    """
+    total = parallel.total(jnp.sum(jnp.where(counts > 0, values * counts, 0.0)))
+    return total / jnp.maximum(parallel.total(jnp.sum(counts)), 1)

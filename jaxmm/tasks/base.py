@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from jaxmm import parallel
-from jaxmm.data.captioned import CaptionedData
+from jaxmm.data.dataset import Dataset
 from jaxmm.generators.sign import SignGenerator
 from jaxmm.numerics import Guard, Numerics
-from jaxmm.objectives.reduce import masked_mean
+from jaxmm.objectives.reduce import weighted_mean
 from jaxmm.optim import AdamW, Horizon, moving_part, with_moving
 from jaxmm.state import TrainState
 from jaxmm.typing import Batch, Collections, Metrics, Params
@@ -47,11 +47,24 @@ class Task:
         """Returns one loss per example, the collections after the batch, and scalars worth logging."""
         raise TypeError(f"{type(self).__name__} must define loss")
 
-    def load_pretrained(self, params: Params) -> Params:
-        """Returns the parameters with pretrained weights put in; by default there are none."""
-        return params
+    def counts(self, batch: Batch) -> Int[Array, "batch"]:
+        """Returns how much each example counts in the mean loss of a batch; by default all real ones count alike."""
+        return batch["example_mask"].astype(jnp.int32)
 
-    def check_data(self, data: CaptionedData[Any]) -> None:
+    def load_pretrained(
+        self, params: Params, collections: Collections, data: Dataset[Any]
+    ) -> tuple[Params, Collections]:
+        """Returns the variables with what is not learnt here put in; by default there is nothing.
+
+        Args:
+            params: Freshly initialised.
+            collections: Freshly initialised.
+            data: The data that are learnt from.
+        """
+        del data
+        return params, collections
+
+    def check_data(self, data: Dataset[Any]) -> None:
         """Refuses data that the modules cannot take; by default any will do.
 
         Raises:
@@ -59,7 +72,7 @@ class Task:
         """
         del data
 
-    def precompute(self, params: Params, data: CaptionedData[Any], embed: EmbedRows) -> Callable[[Batch], Batch]:
+    def precompute(self, params: Params, data: Dataset[Any], embed: EmbedRows) -> Callable[[Batch], Batch]:
         """Returns what is done to each training batch before its step; by default nothing.
 
         A task whose frozen parameters would compute the same again at every step computes it here, once.
@@ -112,7 +125,7 @@ class Task:
         def objective(moving: Params) -> tuple[Array, tuple[Collections, Metrics]]:
             params = self.numerics.cast(with_moving(moving, state.params))
             losses, aux = self.loss(params, state.collections, self.numerics.cast(batch), key, train=True)
-            return masked_mean(losses, batch["example_mask"]), aux
+            return weighted_mean(losses, self.counts(batch)), aux
 
         (loss, (collections, metrics)), grads = jax.value_and_grad(objective, has_aux=True)(moving)
         done = guarded_update(
@@ -138,7 +151,7 @@ class Task:
     def eval_step(self, state: TrainState, batch: Batch) -> Metrics:
         """Returns the scalars of a batch without dropout and with running statistics (D4)."""
         losses, (_, metrics) = self.loss(state.params, state.collections, batch, state.step_key(), train=False)
-        return {"loss": masked_mean(losses, batch["example_mask"]), **metrics}
+        return {"loss": weighted_mean(losses, self.counts(batch)), **metrics}
 
 
 class Update(NamedTuple):

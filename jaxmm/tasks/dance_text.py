@@ -10,7 +10,7 @@ import optax
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from jaxmm import parallel
-from jaxmm.data.captioned import CaptionedData
+from jaxmm.data.dataset import Dataset
 from jaxmm.data.motion_text import MotionTextData
 from jaxmm.encoders.heads import ProjectionHead
 from jaxmm.encoders.pose import PoseConvGru
@@ -111,7 +111,7 @@ class DanceTextTask(TextTask):
         built = self.optimizer.build(params, horizon=horizon, frozen=self.frozen(params), undecayed=own)
         return optax.chain(built, keep_within(ranges))
 
-    def check_data(self, data: CaptionedData[Any]) -> None:
+    def check_data(self, data: Dataset[Any]) -> None:
         """Refuses data that are no motions, a tokenizer that does not fit, and batches that cannot be cut.
 
         Raises:

@@ -6,7 +6,7 @@ from typing import Any, cast
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from jaxmm.data.captioned import CaptionedData
+from jaxmm.data.dataset import Dataset
 from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.data.sign_text import SignTextData
 from jaxmm.encoders.sign_autoencoder import SignAutoencoder
@@ -49,7 +49,7 @@ class SignAutoencoderTask(Task):
         variables = self.autoencoder.init(key, batch["frames"][:1], batch["frame_mask"][:1])
         return {"autoencoder": variables["params"]}, {}
 
-    def check_data(self, data: CaptionedData[Any]) -> None:
+    def check_data(self, data: Dataset[Any]) -> None:
         """Refuses data that are no signing.
 
         Raises:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxmm import parallel
-from jaxmm.data.captioned import CaptionedData
+from jaxmm.data.dataset import Dataset
 from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.data.sign_text import SignTextData
 from jaxmm.encoders.layers import uniform_dense
@@ -98,7 +98,7 @@ class SignTask(TextTask):
     def _projection(self) -> Any:
         return uniform_dense(self.generator.hidden_dim, fan_in=self.text.dim, name="projection")
 
-    def check_data(self, data: CaptionedData[Any]) -> None:
+    def check_data(self, data: Dataset[Any]) -> None:
         """Refuses data that are no signing, or whose clips, texts or signers the modules cannot take.
 
         Raises:

@@ -2,11 +2,12 @@
 
 import dataclasses
 from collections.abc import Callable, Set
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from jaxtyping import Array, Float
 
 from jaxmm.data.captioned import CaptionedData
+from jaxmm.data.dataset import Dataset
 from jaxmm.encoders.text import TransformerText
 from jaxmm.errors import ConfigError
 from jaxmm.hub import find_checkpoint
@@ -53,16 +54,19 @@ class TextTask(Task):
         """Tells whether training drops out states of the backbone."""
         return self.freeze.kind in ("nothing", "first_layers")
 
-    def load_pretrained(self, params: Params) -> Params:
+    def load_pretrained(
+        self, params: Params, collections: Collections, data: Dataset[Any]
+    ) -> tuple[Params, Collections]:
         """Puts the checkpoint's tensors into the text backbone.
 
         Raises:
             WeightsError: If the checkpoint cannot be found, or does not fit the backbone.
         """
+        params, collections = super().load_pretrained(params, collections, data)
         if self.text_weights is None:
-            return params
+            return params, collections
         folder = find_checkpoint(self.text_weights, revision=self.text_revision)
-        return {**params, "text": {**params["text"], "backbone": load_backbone(folder, self.text)}}
+        return {**params, "text": {**params["text"], "backbone": load_backbone(folder, self.text)}}, collections
 
     def frozen(self, params: Params) -> Set[str]:
         """Returns the paths that the freeze policy holds still."""
@@ -70,12 +74,15 @@ class TextTask(Task):
         trainable = self.freeze.trainable(self.text)
         return {f"text/backbone/{path}" for path in Freeze("nothing").trainable(self.text) - trainable}
 
-    def check_data(self, data: CaptionedData[Any]) -> None:
-        """Refuses a tokenizer whose ids the backbone's table cannot hold.
+    def check_data(self, data: Dataset[Any]) -> None:
+        """Refuses data without texts, and a tokenizer whose ids the backbone's table cannot hold.
 
         Raises:
-            ConfigError: If the tokenizer has more ids than the table rows, or texts may be longer than positions.
+            ConfigError: If there are no texts, the tokenizer has more ids than the table rows, or texts may be longer
+                than positions.
         """
+        if not isinstance(data, CaptionedData):
+            raise ConfigError(f"data are {type(data.settings).__name__}; {type(self).__name__} learns from texts")
         vocab_size, max_tokens = data.tokenizer.vocab_size, data.settings.max_tokens
         if max_tokens > self.text.max_tokens:
             raise ConfigError(
@@ -95,11 +102,11 @@ class TextTask(Task):
         del collections
         return self.text_features.frozen_states(params["text"]["backbone"], batch)
 
-    def precompute(self, params: Params, data: CaptionedData[Any], embed: EmbedRows) -> Callable[[Batch], Batch]:
+    def precompute(self, params: Params, data: Dataset[Any], embed: EmbedRows) -> Callable[[Batch], Batch]:
         """Runs the frozen part of the backbone once for each caption, not at every step; losses are the same."""
         unchanged = super().precompute(params, data, embed)
         if self.text_features.num_frozen_steps == 0 or self.text_cache_mib == 0:
             return unchanged
-        texts = list(data.training_texts())
+        texts = list(cast(CaptionedData[Any], data).training_texts())
         put_in = keep_frozen_states(self.frozen_text_states, params, texts, embed, limit_mib=self.text_cache_mib)
         return put_in or unchanged

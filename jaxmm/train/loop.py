@@ -11,6 +11,7 @@ from jaxmm.errors import ConfigError, Interrupted, TrainingError
 from jaxmm.numerics import Numerics
 from jaxmm.state import TrainState
 from jaxmm.train.step import TrainStep
+from jaxmm.train.stopping import Better, EarlyStopping
 from jaxmm.train.throttle import Throttle
 from jaxmm.typing import Batch, Metrics
 
@@ -27,7 +28,10 @@ class Loop:
         evaluate_every: Epochs between evaluations on the validation split, if there is one; 0 never evaluates.
         save_every: Epochs between checkpoints, >= 1; the end is always saved.
         keep: Number of newest checkpoints to keep, >= 1.
-        best_metric: Validation metric whose largest value marks one more checkpoint to keep; None keeps none.
+        keep_every: Epochs between checkpoints that are kept for good, a multiple of `save_every`; 0 keeps none.
+        best_metric: Validation metric whose best value marks one more checkpoint to keep; None keeps none.
+        best_is: Whether the `larger` or the `smaller` of two values of it is the better one.
+        patience: Evaluations without a better value of it after which training ends, >= 1; None trains to the end.
 
     Raises:
         ConfigError: If a number is out of its range, or a best metric has no evaluation to come from.
@@ -42,7 +46,10 @@ class Loop:
     evaluate_every: int = 5
     save_every: int = 5
     keep: int = 1
+    keep_every: int = 0
     best_metric: str | None = None
+    best_is: Better = "larger"
+    patience: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "log_every", "save_every", "keep"):
@@ -55,6 +62,19 @@ class Loop:
                 f"loop.best_metric is {self.best_metric!r}, so every checkpoint needs an evaluation; "
                 f"make save_every ({self.save_every}) a multiple of evaluate_every ({self.evaluate_every})"
             )
+        if self.keep_every < 0 or self.keep_every % self.save_every:
+            raise ConfigError(
+                f"loop.keep_every is {self.keep_every}; give a multiple of save_every ({self.save_every}), or 0"
+            )
+        if self.patience is not None and (self.patience < 1 or self.best_metric is None):
+            raise ConfigError(
+                f"loop.patience is {self.patience}; give 1 or more, and name what is watched as loop.best_metric"
+            )
+
+    @property
+    def stopping(self) -> EarlyStopping:
+        """What ends training early, before the first evaluation."""
+        return EarlyStopping(metric=self.best_metric, better=self.best_is, patience=self.patience)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,6 +84,7 @@ class Hooks:
     Attributes:
         evaluate: Scores a state on the validation split; None when there is none.
         save: Saves a state with its latest scores; called with True for the last time before training ends.
+        saved: Returns the scores that were saved with a step; none of one that is not saved.
         roll_back: Returns the state that was saved last, or the first one.
         report: Takes scalars by step.
         stop: Tells which signal asks this process to stop; None when none does.
@@ -71,6 +92,7 @@ class Hooks:
 
     evaluate: Callable[[TrainState], Mapping[str, float]] | None
     save: Callable[[TrainState, Mapping[str, float], bool], None]
+    saved: Callable[[int], Mapping[str, float]]
     roll_back: Callable[[], TrainState]
     report: Callable[[int, Mapping[str, float]], None]
     stop: Callable[[], int | None]
@@ -79,7 +101,7 @@ class Hooks:
 def fit(
     step_fn: TrainStep, loop: Loop, numerics: Numerics, state: TrainState, batches: Iterator[Batch], hooks: Hooks
 ) -> TrainState:
-    """Trains from `state.step` to the end of the state's horizon.
+    """Trains from `state.step` to the end of the state's horizon, or until validation has become no better for long.
 
     Args:
         step_fn: The compiled step.
@@ -98,8 +120,9 @@ def fit(
     """
     horizon, throttle = state.horizon, Throttle()
     step, num_rollbacks, scores = int(state.step), 0, {}
+    stopping = loop.stopping.resumed(hooks.saved(step))
     monitor = _Monitor(hooks.report, every=loop.log_every, start=step)
-    while step < horizon.num_steps:
+    while step < horizon.num_steps and not stopping.exhausted:
         state, metrics, alarms = step_fn(state, next(batches), hooks.stop() or 0)
         step += 1
         monitor.see(throttle.add((step, metrics, alarms)))
@@ -117,15 +140,20 @@ def fit(
             _LOG.warning("%d bad steps in a row at step %d; back to step %d", monitor.bad_in_row, step, state.step)
             hooks.report(step, {"alert/rollback": float(num_rollbacks)})
             step = int(state.step)
+            stopping = stopping.resumed(hooks.saved(step))
             monitor.restart(step)
             continue
-        due, last = ends or within == 0, ends or monitor.stop > 0
+        due = ends or within == 0
         if hooks.evaluate is not None and loop.evaluate_every and due and (ends or epoch % loop.evaluate_every == 0):
             scores = hooks.evaluate(state)
+            stopping = stopping.after(scores)
             hooks.report(step, scores)
+        last = ends or stopping.exhausted or monitor.stop > 0
         if last or epoch % loop.save_every == 0:
-            hooks.save(state, scores if due else {}, last)
+            hooks.save(state, {**(scores if due else {}), **stopping.saved()}, last)
             num_rollbacks = 0
+        if stopping.exhausted:
+            _LOG.info("%s has not become better in %d evaluations; done", loop.best_metric, stopping.waited)
         if monitor.stop:
             raise Interrupted(monitor.stop, saved_step=step)
         monitor.restart(step)

@@ -265,8 +265,7 @@ def test_measures_of_retrieval_are_refused_for_a_signing_run(flags, signing_run,
     assert f"generates signing, so {flags[0].lstrip('-')} cannot be used; leave them out" in told
 
 
-def test_the_best_checkpoint_of_signing_is_no_choice(tmp_path, capsys):
+def test_the_best_checkpoint_of_signing_is_not_the_one_of_the_largest_error(tmp_path, capsys):
     words = ("--loop.evaluate_every", "25", "--loop.best_metric", "val/signing/ndtw_mje", "--workdir", tmp_path / "run")
     told = refusal(capsys, "train", "configs/text2sign/tiny.py", *words)
-    assert "the scores of signing are errors" in told
-    assert "set it to None" in told
+    assert "set loop.best_is to 'smaller'" in told

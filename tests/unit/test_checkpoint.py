@@ -133,6 +133,22 @@ def test_a_better_one_takes_the_place_of_the_best_also_after_a_restart(tmp_path)
         assert checkpoints.choose("best") == 3
 
 
+def test_the_best_may_be_the_smallest(tmp_path):
+    scores = {1: 0.4, 2: 0.2, 3: float("nan"), 4: 0.5}
+    saved(tmp_path, *scores, best_metric=METRIC, best_is="smaller", scores=scores)
+    with Checkpoints(tmp_path, best_metric=METRIC, best_is="smaller") as checkpoints:
+        assert checkpoints.steps() == [2, 4]
+        assert checkpoints.choose("best") == 2
+        assert checkpoints.scores(2)[METRIC] == 0.2
+        assert checkpoints.scores(3) == {}
+
+
+def test_some_stay_for_good(tmp_path):
+    saved(tmp_path, 2, 3, 4, 5, 6, 7, keep_every=3)
+    with Checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.steps() == [3, 6, 7]
+
+
 def test_choosing_needs_a_checkpoint_that_is_there(run, tmp_path):
     with Checkpoints(tmp_path) as checkpoints, pytest.raises(CheckpointError, match="holds no checkpoint yet; train"):
         checkpoints.choose("last")

@@ -166,3 +166,27 @@ def test_clipping_leaves_a_small_gradient_alone(params):
     clipped = steps(AdamW(epsilon=1.0, clip_norm=1.0), params, grads=grads)
     for a, b in zip(jax.tree.leaves(plain), jax.tree.leaves(clipped), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_the_rate_starts_again_after_each_cosine_which_take_ever_longer():
+    settings = AdamW(lr=1.0, end_lr=0.25, restart_epochs=2)
+    rate = settings.schedule(1.0, Horizon(epochs=9, steps_per_epoch=3))
+    by_epoch = [float(rate(3 * epoch)) for epoch in range(9)]
+    assert [by_epoch[epoch] for epoch in (0, 2, 6)] == [1.0, 1.0, 1.0]
+    assert by_epoch[1] == pytest.approx(0.625)
+    assert by_epoch[4] == pytest.approx(0.625)
+    assert by_epoch[2:6] == sorted(by_epoch[2:6], reverse=True)
+    with pytest.raises(ConfigError, match="restart_epochs is 0; give 1 or more, or None"):
+        AdamW(restart_epochs=0)
+
+
+def test_a_group_may_decay_by_a_rate_of_its_own():
+    params = {"tower": jnp.ones(2), "head": jnp.ones(2)}
+    settings = AdamW(lr=0.1, weight_decay=0.5, groups=(Group(pattern="tower", weight_decay=0.0), Group(pattern="")))
+    transform = settings.build(params, horizon=Horizon(epochs=1, steps_per_epoch=1))
+    still = jax.tree.map(jnp.zeros_like, params)
+    updates, _ = transform.update(still, transform.init(params), params)
+    np.testing.assert_array_equal(updates["tower"], 0)
+    np.testing.assert_allclose(updates["head"], -0.05, rtol=1e-6)
+    with pytest.raises(ConfigError, match="weight_decay is -1"):
+        Group(pattern="", weight_decay=-1)

@@ -45,7 +45,10 @@ def test_retrieval_is_scored_in_both_directions(task, data):
 def test_every_score_of_retrieval_can_choose_the_best_and_no_other_name(task, data):
     score = validated(task, data, best_metric="val/text_to_motion/recall@1")
     for name in score(initial(task, data)):
-        assert validated(task, data, best_metric=name) is not None
+        better, worse = ("smaller", "larger") if name.endswith("rank") else ("larger", "smaller")
+        assert validated(task, data, best_metric=name, best_is=better) is not None
+        with pytest.raises(ConfigError, match=f"of which the {better} value is the better one; set loop.best_is to"):
+            validated(task, data, best_metric=name, best_is=worse)
     with pytest.raises(ConfigError, match="'val/recal'; choose among val/text_to_motion/"):
         validated(task, data, best_metric="val/recal")
 
@@ -65,10 +68,13 @@ def test_signing_is_scored_by_its_errors_against_the_real_clips(sign_task, sign_
     assert set(expected) == {"ndtw_mje", "ape", "length_error"}
 
 
-@pytest.mark.parametrize("metric", ["val/signing/ndtw_mje", "val/x"])
-def test_the_best_signing_is_not_chosen_by_an_error_of_which_the_largest_is_not_best(metric, sign_task, sign_data):
-    with pytest.raises(ConfigError, match=f"best_metric is '{metric}', but the scores of signing are errors.*to None"):
-        validated(sign_task, sign_data, best_metric=metric)
+def test_every_error_of_signing_can_choose_the_best_if_the_smaller_is_better(sign_task, sign_data, sign_state):
+    for name in validated(sign_task, sign_data)(sign_state):
+        assert validated(sign_task, sign_data, best_metric=name, best_is="smaller") is not None
+        with pytest.raises(ConfigError, match=r"set loop\.best_is to 'smaller'"):
+            validated(sign_task, sign_data, best_metric=name)
+    with pytest.raises(ConfigError, match="'val/x'; choose among val/signing/"):
+        validated(sign_task, sign_data, best_metric="val/x")
 
 
 def test_a_signer_who_is_only_in_the_val_split_is_told_before_training(sign_task, sign_data, monkeypatch):
@@ -104,5 +110,6 @@ def test_an_autoencoder_is_scored_by_what_it_tells_again(sign_data):
     real = [clip.frames for clip in sign_data.clips("val")]
     made = SignCoder(task, sign_data.settings, sign_data.assets).reconstruct(state.params, {}, real)
     assert scores == {"val/reconstruction/ape": pytest.approx(clip_errors(made, real, SignDistance())["ape"].mean())}
-    with pytest.raises(ConfigError, match="the scores of signing are errors"):
+    with pytest.raises(ConfigError, match=r"set loop\.best_is to 'smaller'"):
         validated(task, sign_data, best_metric="val/reconstruction/ape")
+    assert validated(task, sign_data, best_metric="val/reconstruction/ape", best_is="smaller") is not None

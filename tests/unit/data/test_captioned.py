@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 
 from jaxmm.config import differences
-from jaxmm.data.captioned import Captioned, CaptionedData
 from jaxmm.data.folder import write_motion_folder
 from jaxmm.data.motion_text import MotionText
-from jaxmm.data.sign_text import SignText, packed_signs
+from jaxmm.data.sign_text import SignText
 from jaxmm.data.splits import FileSplit, HashSplit
 from jaxmm.data.transforms import Augmentation
 from jaxmm.errors import ConfigError, DataError
 
-from .kinds import BATCH_SIZE, SEED, SIGN_FPS, assert_equal, clips_of, first_batches, make_clip, motions_of, write_signs
+from .kinds import BATCH_SIZE, SEED, assert_equal, clips_of, first_batches, make_clip, motions_of, write_signs
 
 VIVID = Augmentation(mirror_rate=0.5, speed_range=(0.8, 1.25), yaw_range=30.0)
 
@@ -299,20 +298,3 @@ def test_numbers_out_of_range_are_refused(settings, name, value):
 def test_a_balance_out_of_range_is_refused(settings, balance):
     with pytest.raises(ConfigError, match=rf"data\.balance is {balance}; give a number from 0 to 1"):
         settings(balance=balance)
-
-
-def test_what_a_kind_of_data_must_define_is_named(opened, tmp_path):
-    for name, call in (
-        ("open", lambda: Captioned().open(tmp_path)),
-        ("check", lambda: Captioned().check(None)),
-        ("blank_batch", lambda: Captioned().blank_batch()),
-    ):
-        with pytest.raises(TypeError, match=f"Captioned must define {name}"):
-            call()
-    stored = packed_signs(opened.settings.source, Path(opened.settings.root), fps=SIGN_FPS)
-    texts, assigned = [("a",)] * len(stored), dict.fromkeys(stored.keys, "train")
-    plain = CaptionedData(opened.settings, stored, texts, assigned, opened.tokenizer)
-    with pytest.raises(TypeError, match="CaptionedData must define sample_batch"):
-        plain.sample_batch()
-    with pytest.raises(TypeError, match="CaptionedData must define _train_batch"):
-        next(plain.train_batches(seed=SEED))

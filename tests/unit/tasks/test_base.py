@@ -110,6 +110,6 @@ def test_only_a_task_with_two_towers_embeds(line_task, task):
 
 def test_by_default_nothing_is_pretrained_frozen_or_refused(line_task, data):
     params = {"line": {"slope": jnp.zeros(())}}
-    assert line_task.load_pretrained(params) is params
+    assert line_task.load_pretrained(params, {}, data) == (params, {})
     assert not line_task.frozen(params)
     line_task.check_data(data)

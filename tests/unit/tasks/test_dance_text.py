@@ -145,8 +145,10 @@ def test_a_frozen_backbone_stays_bit_equal_and_the_rest_moves(train, batch):
     assert {"text/head/out/kernel", "motion/head/out/kernel"} <= changed
 
 
-def test_nothing_is_pretrained_without_a_checkpoint(task, state):
-    assert task.load_pretrained(state.params) is state.params
+def test_nothing_is_pretrained_without_a_checkpoint(task, state, data):
+    loaded, collections = task.load_pretrained(state.params, state.collections, data)
+    assert loaded is state.params
+    assert collections is state.collections
 
 
 def test_by_default_the_text_tower_learns_at_a_tenth_of_the_rate():

@@ -42,7 +42,7 @@ def train(line_task, make_line_batch):
     """Runs the loop from the start, or from a state, and returns the calls and the last state."""
     mesh = make_mesh(Devices(num_devices=1))
 
-    def run(loop, *, state=None, evaluates=True, batches=None, numerics=NUMERICS, stop_at=None, calls=None):
+    def run(loop, *, state=None, evaluates=True, batches=None, numerics=NUMERICS, stop_at=None, calls=None, saved=None):
         horizon = Horizon(epochs=loop.epochs, steps_per_epoch=STEPS_PER_EPOCH)
         if state is None:
             state = line_task.init(jax.random.key(0), make_line_batch(0), horizon)
@@ -54,6 +54,7 @@ def train(line_task, make_line_batch):
         hooks = Hooks(
             evaluate=calls.evaluate if evaluates else None,
             save=calls.save,
+            saved=lambda step: saved or {},
             roll_back=lambda: jax.device_put(first, replicated(mesh)),
             report=calls.report,
             stop=lambda: None if stop_at is None or next(asked) < stop_at else signal.SIGUSR1,
@@ -224,3 +225,37 @@ def test_a_best_metric_needs_an_evaluation_for_every_checkpoint(evaluate_every, 
         ConfigError, match=r"loop.best_metric is 'val/x', so every checkpoint needs an evaluation; make"
     ):
         Loop(best_metric="val/x", evaluate_every=evaluate_every, save_every=save_every)
+
+
+STOPPING = Loop(epochs=9, evaluate_every=1, save_every=1, best_metric="val/recall", best_is="smaller", patience=2)
+
+
+def test_training_ends_when_validation_becomes_no_better(train):
+    calls, state = train(STOPPING)  # whose score grows at every evaluation
+    assert calls.evaluated == [3, 6, 9]
+    assert int(state.step) == 9
+    step, scores = calls.saved[-1]
+    assert (step, scores["stopping/best"], scores["stopping/waited"]) == (9, pytest.approx(0.3), 2)
+
+
+def test_patience_goes_on_where_it_was_saved(train):
+    calls, state = train(STOPPING)
+    step, scores = calls.saved[-2]
+    assert (step, scores["stopping/waited"]) == (6, 1)
+    again, _ = train(STOPPING, saved=scores)
+    assert again.evaluated == [3]
+    assert again.saved[-1][1]["stopping/waited"] == 2
+    ended, _ = train(STOPPING, state=state, saved=calls.saved[-1][1])
+    assert ended.saved == ended.evaluated == []
+
+
+@pytest.mark.parametrize("fields", [{"patience": 2}, {"patience": 0, "best_metric": "val/recall"}])
+def test_patience_needs_a_number_and_a_metric(fields):
+    with pytest.raises(ConfigError, match=r"give 1 or more, and name what is watched as loop\.best_metric"):
+        Loop(evaluate_every=1, save_every=1, **fields)
+
+
+@pytest.mark.parametrize("keep_every", [-2, 3])
+def test_what_is_kept_for_good_is_among_what_is_saved(keep_every):
+    with pytest.raises(ConfigError, match=rf"keep_every is {keep_every}; give a multiple of save_every \(2\), or 0"):
+        Loop(save_every=2, keep_every=keep_every)
