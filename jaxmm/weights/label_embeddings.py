@@ -88,9 +88,7 @@ def _checked(path: Path, found: Mapping[Any, Any]) -> dict[str, Float32[np.ndarr
     for label, array in found.items():
         # A zip file cuts names at a zero, and what cannot be printed is in no mapping.
         if not isinstance(label, str) or not label.strip() or not label.isprintable() or label == _RESERVED:
-            raise WeightsError(
-                f"{path}: {brief(label)} is no label; name each vector by the label as the mapping has it"
-            )
+            raise WeightsError(f"{path}: {brief(label)} is no label; name vectors by the labels of the mapping")
         where = f"{path}: the embedding of {brief(label)}"
         if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
             kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__

@@ -34,9 +34,10 @@ class Entry:
         start: Place of its local header, in bytes.
         size: In bytes, not compressed.
         checksum: CRC-32 of its content.
+        plain: Whether it is neither compressed nor encrypted; torch.save does neither, and only such entries are read.
 
     Example:
-        >>> Entry("archive/version", 0, 2, 0).size
+        >>> Entry("archive/version", start=0, size=2, checksum=0, plain=True).size
         2
     """
 
@@ -44,10 +45,11 @@ class Entry:
     start: int
     size: int
     checksum: int
+    plain: bool
 
 
 def read_directory(file: BinaryIO) -> dict[str, Entry]:
-    """Returns the entries of an archive by name; together they are no larger than the file.
+    """Returns the entries of an archive by name; those that can be read are together no larger than the file.
 
     Raises:
         OSError: If the file cannot be read.
@@ -74,7 +76,7 @@ def read_directory(file: BinaryIO) -> dict[str, Entry]:
         raise ValueError(f"its directory takes {num_bytes} bytes, more than {MAX_DIRECTORY_BYTES}; save fewer tensors")
     file.seek(start)
     entries = _entries(file.read(num_bytes))
-    if sum(entry.size for entry in entries.values()) > size:
+    if sum(entry.size for entry in entries.values() if entry.plain) > size:
         raise ValueError(f"its members announce more bytes than the file has; {DAMAGED}")
     return entries
 
@@ -84,7 +86,7 @@ def read_entry(file: BinaryIO, entry: Entry) -> UInt8[np.ndarray, "bytes"]:
 
     Raises:
         OSError: If the file cannot be read.
-        ValueError: If the content is cut or not what its checksum says.
+        ValueError: If the content is cut, not what its checksum says, compressed or encrypted.
 
     Example:
         >>> import zipfile
@@ -94,6 +96,10 @@ def read_entry(file: BinaryIO, entry: Entry) -> UInt8[np.ndarray, "bytes"]:
         >>> read_entry(file, read_directory(file)["archive/version"]).tobytes()
         b'3'
     """
+    if not entry.plain:
+        raise ValueError(
+            f"member {brief(entry.name)} is compressed or encrypted, as torch.save does not do; save it with torch.save"
+        )
     file.seek(entry.start)
     header = file.read(_LOCAL.size)
     if len(header) < _LOCAL.size or not header.startswith(b"PK\x03\x04"):
@@ -121,12 +127,8 @@ def _entries(directory: bytes) -> dict[str, Entry]:
         place += _MEMBER.size
         name = directory[place : place + lengths[0]].decode("utf-8", "backslashreplace")
         place += sum(lengths)
-        if flags & _ENCRYPTED or method or packed_size != size:
-            raise ValueError(
-                f"member {brief(name)} is compressed or encrypted, which torch.save does not do; save the file again "
-                "with torch.save"
-            )
         if name in entries:
             raise ValueError(f"member {brief(name)} is there twice; {DAMAGED}")
-        entries[name] = Entry(name, fields[-1], size, checksum)
+        plain = not flags & _ENCRYPTED and method == 0 and packed_size == size
+        entries[name] = Entry(name, fields[-1], size, checksum, plain)
     return entries

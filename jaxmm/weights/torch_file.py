@@ -133,8 +133,10 @@ class _Reader:
                 return {}
             case ("torch.Size", tuple() as shape):
                 return shape
-            case ("torch.device", str() as device) | ("torch.device", str() as device, int()):
+            case ("torch.device", str() as device):
                 return device
+            case ("torch.device", str() as device, int() as place):
+                return f"{device}:{place}"
             case (name, np.ndarray() as tensor, _, _) if name == _PARAMETER:
                 return tensor
             case (name, _Storage() as storage, offset, tuple() as shape, tuple() as strides, _, _, *more) if (
@@ -148,25 +150,18 @@ class _Reader:
         raise ValueError(f"it calls {symbol} with arguments that are not read, and nothing was run; {VALUES_ALONE}")
 
     def _tensor(
-        self, storage: _Storage, dtype: str, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]
+        self, storage: _Storage, dtype: str, offset: Any, shape: tuple[Any, ...], strides: tuple[Any, ...]
     ) -> np.ndarray:
         elements = self._elements_of(storage, dtype)
-        if len(shape) != len(strides) or len(shape) > _MAX_AXES:
-            raise ValueError(f"a tensor has {len(shape)} axes and {len(strides)} strides; {DAMAGED}")
-        if any(type(number) is not int or not 0 <= number < _MAX_LENGTH for number in (offset, *shape, *strides)):
-            raise ValueError(f"a tensor has a shape, stride or offset that no tensor has; {DAMAGED}")
-        if math.prod(max(1, length) for length in shape) >= _MAX_LENGTH:
-            raise ValueError(f"a tensor of shape {brief(shape)} is announced; {DAMAGED}")
-        size = math.prod(shape)
-        if size == 0:
+        num_reached = _num_reached(offset, shape, strides)
+        if 0 in shape:
             return np.empty(shape, elements.dtype)
-        last = offset + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
-        if last >= len(elements):
+        if num_reached > len(elements):
             raise ValueError(
                 f"a tensor of shape {brief(shape)} reaches beyond the {len(elements)} elements of storage "
                 f"{brief(storage.key)}; {DAMAGED}"
             )
-        if size > len(elements):
+        if math.prod(shape) > len(elements):
             raise ValueError(
                 f"a tensor of shape {brief(shape)} repeats the {len(elements)} elements of its storage; save it with "
                 "tensor.contiguous()"
@@ -190,13 +185,10 @@ class _Reader:
 
     def _find_folder(self) -> str:
         """Returns the folder that an archive has everything in: the name that the file was saved by, or "archive"."""
-        folders = [
-            name.split("/")[0] for name in self._entries if name.endswith(f"/{_PICKLE}") and name.count("/") == 1
-        ]
+        parts = [name.split("/") for name in self._entries]
+        folders = [folder for folder, *inner in parts if inner == [_PICKLE]]
         if len(folders) != 1:
-            raise ValueError(
-                f"it is a zip file without one {_PICKLE}, so not of torch.save; give the file of torch.save"
-            )
+            raise ValueError(f"it is a zip file without one {_PICKLE}; give a file that torch.save wrote")
         if f"{folders[0]}/constants.pkl" in self._entries:
             raise ValueError(
                 "it is a TorchScript archive, which holds code; where torch is installed, save its values: "
@@ -208,11 +200,22 @@ class _Reader:
 def _check_format(start: bytes) -> None:
     if start.startswith(b"\x80"):
         raise ValueError(
-            "it is a pickle, not a zip file: torch wrote those before version 1.6; where torch is installed, and if you "
-            "trust the file, save it again: torch.save(torch.load(path), path)"
+            "it is a bare pickle, which torch wrote before version 1.6 and which is not read; if you trust it, save it "
+            "again with a newer torch: torch.save(torch.load(path), path)"
         )
     if start != b"PK\x03\x04":
         raise ValueError("it is no zip file, so not of torch.save; give a file that torch.save wrote")
+
+
+def _num_reached(offset: Any, shape: tuple[Any, ...], strides: tuple[Any, ...]) -> int:
+    """Returns how many elements the storage of a tensor must have, if it has any itself."""
+    if len(shape) != len(strides) or len(shape) > _MAX_AXES:
+        raise ValueError(f"a tensor has {len(shape)} axes and {len(strides)} strides; {DAMAGED}")
+    if any(type(number) is not int or not 0 <= number < _MAX_LENGTH for number in (offset, *shape, *strides)):
+        raise ValueError(f"a tensor has a length, stride or offset that none has; {DAMAGED}")
+    if math.prod(max(1, length) for length in shape) >= _MAX_LENGTH:
+        raise ValueError(f"a tensor of shape {brief(shape)} is announced; {DAMAGED}")
+    return 1 + offset + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
 
 
 def _decode(stored: np.ndarray, dtype: str) -> np.ndarray:
