@@ -17,6 +17,9 @@ from jaxmm.weights.torch_file import read_torch
 MAX_BYTES = 64 * 2**20
 """Of a file, and of what is in it: forty thousand labels of 384 numbers fit."""
 
+_MAX_LABEL = 1000
+_RESERVED = "__metadata__"  # of safetensors
+
 
 def read_label_embeddings(path: str | Path) -> dict[str, Float32[np.ndarray, "dim"]]:
     """Reads one vector for each label.
@@ -86,11 +89,11 @@ def _checked(path: Path, found: Mapping[Any, Any]) -> dict[str, Float32[np.ndarr
         raise WeightsError(f"{path}: holds no embeddings; it needs one vector a label")
     vectors: dict[str, np.ndarray] = {}
     for label, array in found.items():
-        # A zip file cuts names at a zero, and what cannot be printed is in no mapping.
-        if not isinstance(label, str) or not label.strip() or not label.isprintable() or label == _RESERVED:
+        if not isinstance(label, str) or not _is_label(label):
             raise WeightsError(f"{path}: {brief(label)} is no label; name vectors by the labels of the mapping")
         where = f"{path}: the embedding of {brief(label)}"
-        if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+        # bfloat16 is no type of NumPy's own.
+        if not isinstance(array, np.ndarray) or not (array.dtype.kind == "f" or array.dtype.name == "bfloat16"):
             kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
             raise WeightsError(f"{where} is {kind}, not a tensor of floats; save {{label: tensor}}")
         if array.ndim not in (1, 2) or array.size != array.shape[-1] or not array.size:
@@ -107,6 +110,11 @@ def _checked(path: Path, found: Mapping[Any, Any]) -> dict[str, Float32[np.ndarr
                 f"{len(vector)} numbers; compute all with one model"
             )
     return vectors
+
+
+def _is_label(name: str) -> bool:
+    """Tells whether every format can hold a name: zip files cut it at a zero, and what cannot be printed is no label."""
+    return len(name.strip()) > 0 and len(name) <= _MAX_LABEL and name.isprintable() and name != _RESERVED
 
 
 def _read_torch(path: Path) -> Mapping[Any, Any]:
@@ -146,7 +154,6 @@ def _write_safetensors(path: Path, vectors: Mapping[str, np.ndarray]) -> None:
     save_file(dict(vectors), path)
 
 
-_RESERVED = "__metadata__"
 _READERS: dict[str, Callable[[Path], Mapping[Any, Any]]] = {
     ".pt": _read_torch,
     ".pth": _read_torch,

@@ -4,7 +4,6 @@ import dataclasses
 import io
 import struct
 import zlib
-from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import UInt8
@@ -48,7 +47,7 @@ class Entry:
     plain: bool
 
 
-def read_directory(file: BinaryIO) -> dict[str, Entry]:
+def read_directory(file: io.BufferedIOBase) -> dict[str, Entry]:
     """Returns the entries of an archive by name; those that can be read are together no larger than the file.
 
     Raises:
@@ -81,7 +80,7 @@ def read_directory(file: BinaryIO) -> dict[str, Entry]:
     return entries
 
 
-def read_entry(file: BinaryIO, entry: Entry) -> UInt8[np.ndarray, "bytes"]:
+def read_entry(file: io.BufferedIOBase, entry: Entry) -> UInt8[np.ndarray, "bytes"]:
     """Returns the content of a member of an archive.
 
     Raises:

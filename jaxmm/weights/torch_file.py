@@ -2,8 +2,9 @@
 
 import dataclasses
 import math
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,9 @@ def read_torch(path: str | Path) -> Any:
             reader = _Reader(file)
             content = unpickle(reader.pickle(), symbols=_SYMBOLS, persistent=reader.storage, call=reader.call)
             _check_values(content, max_bytes=MAX_COPIES * path.stat().st_size)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({reason(error)}); choose a file you may read") from error
+    except ValueError as error:
         raise WeightsError(f"{path}: {reason(error, 600)}") from error
     return content
 
@@ -94,7 +97,7 @@ class _Storage:
 class _Reader:
     """Makes arrays of the storages in an archive."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BufferedIOBase) -> None:
         self._file = file
         self._entries = read_directory(file)
         self._contents: dict[str, np.ndarray] = {}

@@ -4,6 +4,7 @@ import errno
 import io
 import zipfile
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -72,6 +73,12 @@ def test_files_are_written_the_same_every_time(path):
 def test_other_widths_of_floats_and_rows_become_float32(path):
     write_raw(path, {"a": np.ones(3, np.float64), "b": np.ones((1, 3), np.float16)})
     assert_equal(read_label_embeddings(path), {"a": np.ones(3), "b": np.ones(3)})
+
+
+def test_bfloat16_becomes_float32(tmp_path):
+    save_file({"a": np.array([1, -0.5, 3e38], jnp.bfloat16)}, tmp_path / "labels.safetensors")
+    expected = np.array([1, -0.5, 3e38], jnp.bfloat16).astype(np.float32)
+    assert_equal(read_label_embeddings(tmp_path / "labels.safetensors"), {"a": expected})
 
 
 @pytest.mark.parametrize(
@@ -144,7 +151,7 @@ def test_an_empty_file_is_refused(path):
         write_label_embeddings(path, {})
 
 
-@pytest.mark.parametrize("label", ["", " ", "a\0b", "a\nb", "\ud800", "__metadata__"])
+@pytest.mark.parametrize("label", ["", " ", "a\0b", "a\nb", "\ud800", "__metadata__", "a" * 70_000])
 def test_what_is_no_label_is_not_written(label, path):
     with pytest.raises(WeightsError, match="is no label; name vectors by the labels of the mapping"):
         write_label_embeddings(path, {label: np.ones(2)})
