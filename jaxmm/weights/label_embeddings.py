@@ -113,7 +113,7 @@ def _checked(path: Path, found: Mapping[Any, Any]) -> dict[str, Float32[np.ndarr
 
 
 def _is_label(name: str) -> bool:
-    """Tells whether every format can hold a name: zip files cut it at a zero, and what cannot be printed is no label."""
+    """Tells whether every format can hold a name: zip files cut it at a zero, and no label is unprintable."""
     return len(name.strip()) > 0 and len(name) <= _MAX_LABEL and name.isprintable() and name != _RESERVED
 
 
