@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from jaxmm.data.arrays import Archive, holds, open_archive, read_array, read_member
+from jaxmm.arrays import Archive, holds, open_archive, read_array, read_member
 from jaxmm.data.captions import CAPTIONS, CaptionRow, list_captions
 from jaxmm.data.inventory import Inventory, Problem, Recording
 from jaxmm.data.motion import FASTEST_FPS, SLOWEST_FPS, Motion, Skeleton

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from jaxmm.data.arrays import read_array
+from jaxmm.arrays import read_array
 from jaxmm.data.folder import positions_of
 from jaxmm.data.inventory import Inventory, Problem, Recording
 from jaxmm.data.lines import is_number, read_lines

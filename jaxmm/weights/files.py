@@ -50,12 +50,29 @@ def read_tensors(folder: str | Path) -> dict[str, np.ndarray]:
         ...     read_tensors(folder)["lin.weight"].shape
         (2, 3)
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     path = Path(folder) / TENSORS
     if not path.is_file():
         raise WeightsError(f"{path}: no such file; {_how_to_convert(path.parent)}")
+    return read_safetensors(path)
+
+
+def read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    """Returns the tensors in a safetensors file by name.
+
+    Raises:
+        WeightsError: If the file is absent or damaged.
+
+    Example:
+        >>> import tempfile
+        >>> from safetensors.numpy import save_file
+        >>> path = Path(tempfile.mkdtemp()) / "labels.safetensors"
+        >>> save_file({"walk": np.ones(3)}, path)
+        >>> read_safetensors(path)["walk"].tolist()
+        [1.0, 1.0, 1.0]
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
     try:
         check_safetensors(path)
         return load_file(path)

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from jaxmm.data.arrays import read_array
+from jaxmm.arrays import read_array
 from jaxmm.data.inventory import Inventory, Recording
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign.layout import HOLISTIC

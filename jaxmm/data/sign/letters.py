@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from jaxmm.data.arrays import Archive, holds, open_archive, read_member
+from jaxmm.arrays import Archive, holds, open_archive, read_member
 from jaxmm.data.inventory import Inventory, Problem, Recording
 from jaxmm.data.lines import read_lines
 from jaxmm.data.sign.clip import SignClip

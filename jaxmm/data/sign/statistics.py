@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
-from jaxmm.data.arrays import holds, open_archive, read_member
+from jaxmm.arrays import holds, open_archive, read_member
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign.layout import HOLISTIC, SignLayout
 from jaxmm.errors import DataError, reason

@@ -28,7 +28,11 @@ from jaxmm.experiment import Experiment, read_experiment, write_experiment
 from jaxmm.index import Index
 from jaxmm.tasks.dance_text import DanceTextTask
 from jaxmm.weights.files import read_config, read_tensors, write_checkpoint
+from jaxmm.weights.label_embeddings import read_label_embeddings, write_label_embeddings
+from jaxmm.weights.torch_file import read_torch
 
+from ..weights.torch_files import archive as torch_archive
+from ..weights.torch_files import mapping, number, saved, tensor
 from .acclaim_files import AMC, ASF
 from .c3d_files import c3d_file
 
@@ -124,6 +128,18 @@ def checkpoint(folder: Path) -> None:
     write_checkpoint(folder, {"lin.weight": np.ones((2, 3), np.float32)}, {"model_type": "bert"})
 
 
+def torch_save(folder: Path) -> None:
+    content = mapping(kernel=tensor(), turned=tensor((3, 2), (1, 3)), epoch=number(3))
+    (folder / "saved.pt").write_bytes(saved(content))
+    (folder / "data.pkl").write_bytes(b"\x80\x02" + content + b".")
+
+
+def label_embeddings(folder: Path) -> None:
+    for ending in ("npz", "safetensors"):
+        write_label_embeddings(folder / f"labels.{ending}", {"cut": np.ones(4), "mix": np.arange(4.0)})
+    (folder / "labels.pt").write_bytes(saved(mapping(cut=tensor((6,), (1,)), mix=tensor((6,), (1,)))))
+
+
 def experiment(folder: Path) -> None:
     write_experiment(Experiment(task=DanceTextTask(), data=MotionText()), folder / "config.json")
 
@@ -140,6 +156,12 @@ def _use_packed(folder: Path) -> object:
 
 def _use_tokenizer(folder: Path) -> object:
     return CaptionTokenizer.read(folder, max_tokens=8)(["a walk"])
+
+
+def _use_pickle(folder: Path) -> object:
+    """Reads a pickle in a sound archive, whose checksums would otherwise meet all damage first."""
+    (folder / "rezipped.pt").write_bytes(torch_archive((folder / "data.pkl").read_bytes()))
+    return read_torch(folder / "rezipped.pt")
 
 
 def _use_signs(source: SignFolder | SpelledWords) -> Callable[[Path], object]:
@@ -176,6 +198,16 @@ TARGETS: dict[str, tuple[Callable[[Path], None], str, Callable[[Path], object]]]
     "index": (index, "index.safetensors", _use_index),
     "weights config": (checkpoint, "config.json", read_config),
     "weights": (checkpoint, "model.safetensors", read_tensors),
+    "torch": (torch_save, "saved.pt", lambda folder: read_torch(folder / "saved.pt")),
+    "torch pickle": (torch_save, "data.pkl", _use_pickle),
+    **{
+        f"label embeddings {ending}": (
+            label_embeddings,
+            f"labels.{ending}",
+            lambda folder, ending=ending: read_label_embeddings(folder / f"labels.{ending}"),
+        )
+        for ending in ("pt", "npz", "safetensors")
+    },
     "experiment": (experiment, "config.json", lambda folder: read_experiment(folder / "config.json")),
 }
 

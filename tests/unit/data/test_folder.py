@@ -247,7 +247,7 @@ def test_hostile_headers_are_refused(name, inside, tmp_path):
 
 
 def test_a_small_archive_that_inflates_beyond_the_bound_is_refused_before_inflating(tmp_path, monkeypatch):
-    monkeypatch.setattr("jaxmm.data.arrays.MAX_ARRAY_BYTES", 1_000_000)
+    monkeypatch.setattr("jaxmm.arrays.MAX_ARRAY_BYTES", 1_000_000)
     with zipfile.ZipFile(tmp_path / "walk.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("joints.npy", npy(header("(500000, 1, 3)"), bytes(6_000_000)))
     assert (tmp_path / "walk.npz").stat().st_size < 20_000

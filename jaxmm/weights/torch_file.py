@@ -1,0 +1,259 @@
+"""Files that torch.save wrote, read without torch and without running anything that they name."""
+
+import dataclasses
+import math
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxmm.errors import WeightsError, brief, reason
+from jaxmm.weights.torch_archive import DAMAGED, Entry, read_directory, read_entry
+from jaxmm.weights.torch_pickle import VALUES_ALONE, Symbol, unpickle
+
+MAX_PICKLE_BYTES = 8 * 2**20
+"""Of what is no tensor."""
+
+MAX_VALUES = 400_000
+MAX_DEPTH = 50
+MAX_COPIES = 8
+"""How often the numbers of a file may stand in its tensors, which can share them."""
+
+_MAX_AXES = 32
+_MAX_LENGTH = 2**40
+_PICKLE = "data.pkl"
+# What torch calls a type of elements, and how they lie in a file.
+_STORED = {
+    **{"float64": "<f8", "float32": "<f4", "float16": "<f2", "bfloat16": "<u2", "bool": "u1"},
+    **{"int64": "<i8", "int32": "<i4", "int16": "<i2", "int8": "i1"},
+    **{"uint64": "<u8", "uint32": "<u4", "uint16": "<u2", "uint8": "u1"},
+}
+_STORAGES = {
+    **{"torch.DoubleStorage": "float64", "torch.FloatStorage": "float32", "torch.HalfStorage": "float16"},
+    **{"torch.BFloat16Storage": "bfloat16", "torch.BoolStorage": "bool", "torch.LongStorage": "int64"},
+    **{"torch.IntStorage": "int32", "torch.ShortStorage": "int16", "torch.CharStorage": "int8"},
+    **{"torch.ByteStorage": "uint8", "torch.storage.UntypedStorage": "uint8"},
+}
+_DTYPES = {f"torch.{dtype}": dtype for dtype in _STORED}
+_TENSOR, _TYPED_TENSOR = "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3"
+_PARAMETER = "torch._utils._rebuild_parameter"
+_SYMBOLS = frozenset(
+    {*_STORAGES, *_DTYPES, _TENSOR, _TYPED_TENSOR, _PARAMETER, "torch.Size", "torch.device", "collections.OrderedDict"}
+)
+
+
+def read_torch(path: str | Path) -> Any:
+    """Reads a `.pt` or `.pth` file as torch.save writes it since torch 1.6.
+
+    Nothing in the file is run: names are compared with a short list, and whatever else it asks for is an error. At most
+    1 GiB is read, and what is returned takes no more memory than the file, or twice that where it holds bfloat16.
+
+    Args:
+        path: The file.
+
+    Returns:
+        What was saved: dicts, lists and tuples of plain values and NumPy arrays. Tensors of bfloat16 become float32,
+        parameters plain arrays, an OrderedDict a dict, a torch.Size a tuple, and dtypes and devices text
+        ("torch.float32", "cpu"). Tensors that shared memory share it still, and those that were not contiguous are not.
+
+    Raises:
+        WeightsError: If the file is absent, damaged or too large, was written before torch 1.6, on a big-endian
+            machine or by TorchScript, or holds anything but tensors and plain values.
+
+    Example:
+        >>> import pickle, tempfile, zipfile
+        >>> path = Path(tempfile.mkdtemp()) / "note.pt"
+        >>> with zipfile.ZipFile(path, "w") as archive:
+        ...     archive.writestr("note/data.pkl", pickle.dumps({"fps": 15, "labels": ["walk"]}, protocol=2))
+        >>> read_torch(path)
+        {'fps': 15, 'labels': ['walk']}
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file; give a file that torch.save wrote")
+    try:
+        with path.open("rb") as file:
+            _check_format(file.read(4))
+            reader = _Reader(file)
+            content = unpickle(reader.pickle(), symbols=_SYMBOLS, persistent=reader.storage, call=reader.call)
+            _check_values(content, max_bytes=MAX_COPIES * path.stat().st_size)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({reason(error)}); choose a file you may read") from error
+    except ValueError as error:
+        raise WeightsError(f"{path}: {reason(error, 600)}") from error
+    return content
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Storage:
+    """Numbers that tensors are made of; their type may be known only from the tensor."""
+
+    key: str
+    content: np.ndarray
+    dtype: str
+
+
+class _Reader:
+    """Makes arrays of the storages in an archive."""
+
+    def __init__(self, file: BufferedIOBase) -> None:
+        self._file = file
+        self._entries = read_directory(file)
+        self._contents: dict[str, np.ndarray] = {}
+        self._elements: dict[tuple[str, str], np.ndarray] = {}
+        self._folder = self._find_folder()
+
+    def pickle(self) -> bytes:
+        entry = self._entry(_PICKLE)
+        if entry.size > MAX_PICKLE_BYTES:
+            raise ValueError(f"it holds more than {MAX_PICKLE_BYTES // 2**20} MiB besides tensors; {VALUES_ALONE}")
+        if (order := f"{self._folder}/byteorder") in self._entries:
+            name = read_entry(self._file, self._entries[order]).tobytes()
+            if name != b"little":
+                raise ValueError(
+                    f"its byte order is {brief(name)}, not little; load and save it with torch on a machine that is"
+                )
+        return read_entry(self._file, entry).tobytes()
+
+    def storage(self, persistent_id: Any) -> _Storage:
+        """Reads the storage that a pickle asks for."""
+        match persistent_id:
+            case ("storage", Symbol() as kind, str() as key, str(), int() as length) if kind in _STORAGES:
+                entry, dtype = self._entry(f"data/{key}"), _STORAGES[kind]
+            case _:
+                raise ValueError(f"it refers to something that is no storage of numbers; {VALUES_ALONE}")
+        if entry.size != length * np.dtype(_STORED[dtype]).itemsize:
+            raise ValueError(f"storage {brief(key)} has {entry.size} bytes, not {brief(length)} of {dtype}; {DAMAGED}")
+        if key not in self._contents:
+            self._contents[key] = read_entry(self._file, entry)
+        return _Storage(key, self._contents[key], dtype)
+
+    def call(self, symbol: Symbol, arguments: tuple[Any, ...]) -> Any:
+        """Makes what a name of torch makes of its arguments; hooks and gradients are left out."""
+        match (str(symbol), *arguments):
+            case ("collections.OrderedDict",):
+                return {}
+            case ("torch.Size", tuple() as shape):
+                return shape
+            case ("torch.device", str() as device):
+                return device
+            case ("torch.device", str() as device, int() as place):
+                return f"{device}:{place}"
+            case (name, np.ndarray() as tensor, _, _) if name == _PARAMETER:
+                return tensor
+            case (name, _Storage() as storage, offset, tuple() as shape, tuple() as strides, _, _, *more) if (
+                name == _TENSOR and _is_plain(more)
+            ):
+                return self._tensor(storage, storage.dtype, offset, shape, strides)
+            case (name, _Storage() as storage, offset, tuple() as shape, tuple() as strides, _, _, dtype, *more) if (
+                name == _TYPED_TENSOR and isinstance(dtype, Symbol) and dtype in _DTYPES and _is_plain(more)
+            ):
+                return self._tensor(storage, _DTYPES[dtype], offset, shape, strides)
+        raise ValueError(f"it calls {symbol} with arguments that are not read, and nothing was run; {VALUES_ALONE}")
+
+    def _tensor(
+        self, storage: _Storage, dtype: str, offset: Any, shape: tuple[Any, ...], strides: tuple[Any, ...]
+    ) -> np.ndarray:
+        elements = self._elements_of(storage, dtype)
+        num_reached = _num_reached(offset, shape, strides)
+        if 0 in shape:
+            return np.empty(shape, elements.dtype)
+        if num_reached > len(elements):
+            raise ValueError(
+                f"a tensor of shape {brief(shape)} reaches beyond the {len(elements)} elements of storage "
+                f"{brief(storage.key)}; {DAMAGED}"
+            )
+        if math.prod(shape) > len(elements):
+            raise ValueError(
+                f"a tensor of shape {brief(shape)} repeats the {len(elements)} elements of its storage; save it with "
+                "tensor.contiguous()"
+            )
+        width = elements.itemsize
+        return np.ndarray(shape, elements.dtype, elements, offset * width, [stride * width for stride in strides])
+
+    def _elements_of(self, storage: _Storage, dtype: str) -> np.ndarray:
+        """Returns the numbers of a storage; the arrays of all tensors that share it are views of them."""
+        if (key := (storage.key, dtype)) not in self._elements:
+            stored = np.dtype(_STORED[dtype])
+            if len(storage.content) % stored.itemsize:
+                raise ValueError(f"storage {brief(storage.key)} does not divide into {dtype}; {DAMAGED}")
+            self._elements[key] = _decode(storage.content.view(stored), dtype)
+        return self._elements[key]
+
+    def _entry(self, name: str) -> Entry:
+        if (path := f"{self._folder}/{name}") not in self._entries:
+            raise ValueError(f"its member {brief(path)} is missing; {DAMAGED}")
+        return self._entries[path]
+
+    def _find_folder(self) -> str:
+        """Returns the folder that an archive has everything in: the name that the file was saved by, or "archive"."""
+        parts = [name.split("/") for name in self._entries]
+        folders = [folder for folder, *inner in parts if inner == [_PICKLE]]
+        if len(folders) != 1:
+            raise ValueError(f"it is a zip file without one {_PICKLE}; give a file that torch.save wrote")
+        if f"{folders[0]}/constants.pkl" in self._entries:
+            raise ValueError(
+                "it is a TorchScript archive, which holds code; where torch is installed, save its values: "
+                "torch.save(torch.jit.load(path).state_dict(), path)"
+            )
+        return folders[0]
+
+
+def _check_format(start: bytes) -> None:
+    if start.startswith(b"\x80"):
+        raise ValueError(
+            "it is a bare pickle, which torch wrote before version 1.6 and which is not read; if you trust it, save it "
+            "again with a newer torch: torch.save(torch.load(path), path)"
+        )
+    if start != b"PK\x03\x04":
+        raise ValueError("it is no zip file, so not of torch.save; give a file that torch.save wrote")
+
+
+def _num_reached(offset: Any, shape: tuple[Any, ...], strides: tuple[Any, ...]) -> int:
+    """Returns how many elements the storage of a tensor must have, if it has any itself."""
+    if len(shape) != len(strides) or len(shape) > _MAX_AXES:
+        raise ValueError(f"a tensor has {len(shape)} axes and {len(strides)} strides; {DAMAGED}")
+    if any(type(number) is not int or not 0 <= number < _MAX_LENGTH for number in (offset, *shape, *strides)):
+        raise ValueError(f"a tensor has a length, stride or offset that none has; {DAMAGED}")
+    if math.prod(max(1, length) for length in shape) >= _MAX_LENGTH:
+        raise ValueError(f"a tensor of shape {brief(shape)} is announced; {DAMAGED}")
+    return 1 + offset + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
+
+
+def _decode(stored: np.ndarray, dtype: str) -> np.ndarray:
+    if dtype == "bfloat16":
+        wide = np.zeros((len(stored), 2), "<u2")
+        wide[:, 1] = stored  # the upper half of a float32
+        return wide.reshape(-1).view("<f4")
+    return stored != 0 if dtype == "bool" else stored
+
+
+def _is_plain(metadata: list[Any]) -> bool:
+    """Tells whether a tensor is what its numbers say, and not conjugated or negated as it is used."""
+    return all(item is None or (isinstance(item, dict) and not item) for item in metadata)
+
+
+def _check_values(content: Any, *, max_bytes: int) -> None:
+    """Refuses what would take whoever goes through it without end: values that hold themselves or each other."""
+    pending, num_values, num_bytes = [(content, 0)], 1, 0
+    while pending:
+        value, depth = pending.pop()
+        if isinstance(value, dict | list | tuple):
+            parts = list(value.values()) if isinstance(value, dict) else value
+            num_values += len(parts)
+            if depth == MAX_DEPTH or num_values > MAX_VALUES:
+                raise ValueError(
+                    f"its values are nested more than {MAX_DEPTH} deep, or hold each other more than {MAX_VALUES} "
+                    f"times over; {VALUES_ALONE}"
+                )
+            pending.extend((part, depth + 1) for part in parts)
+        elif isinstance(value, np.ndarray):
+            num_bytes += value.nbytes
+            if num_bytes > max_bytes:
+                raise ValueError(
+                    f"its tensors share the same numbers more than {MAX_COPIES} times over; save them as "
+                    "{name: tensor.clone()}"
+                )
+        elif not isinstance(value, str | int | float | None):
+            raise ValueError(f"it holds a storage that belongs to no tensor; {VALUES_ALONE}")
