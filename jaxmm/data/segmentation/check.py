@@ -66,20 +66,20 @@ def _check_folder(
     findings = SegmentFindings(vocabulary)
     unreadable: list[Problem] = []
 
-    def report(message: str) -> None:
+    def lengths_differ(message: str) -> None:
         unreadable.append(Problem(kind="lengths", message=message))
 
     def read(files: VideoFiles) -> tuple[LabelledVideo, ...]:
         """Reads a video, or notes what is wrong with each of its files."""
+        labels, features, errors = files.parts(vocabulary, source.reading)
+        if errors or labels is None:
+            kinds = ("labels" if labels is None and place == 0 else "features" for place in range(len(errors)))
+            unreadable.extend(Problem(kind=kind, message=str(error)) for kind, error in zip(kinds, errors, strict=True))
+            return ()
         try:
-            return (files.read(vocabulary, source.reading, report=report),)
+            return (files.joined(labels, features, source.reading, report=lengths_differ),)
         except DataError as error:
-            labels, _, errors = files.parts(vocabulary, source.reading)
-            for place, wrong in enumerate(errors):
-                kind = "labels" if labels is None and place == 0 else "features"
-                unreadable.append(Problem(kind=kind, message=str(wrong)))
-            if not errors:
-                unreadable.append(Problem(kind="lengths", message=str(error)))
+            lengths_differ(str(error))
             return ()
 
     inventory = Inventory(

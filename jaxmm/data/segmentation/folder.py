@@ -76,6 +76,17 @@ class VideoFiles:
         labels, features, errors = self.parts(vocabulary, reading)
         if errors or labels is None:
             raise errors[0]
+        return self.joined(labels, features, reading, report=report)
+
+    def joined(
+        self,
+        labels: Int32[np.ndarray, "time"],
+        features: Sequence[Float32[np.ndarray, "_ _"]],
+        reading: Reading,
+        *,
+        report: Callable[[str], None],
+    ) -> LabelledVideo:
+        """Puts together what `parts` read; arguments and errors are those of `read`."""
         lengths = {self.labels: len(labels), **dict(zip(self.features, map(len, features), strict=True))}
         (short, fewest), (long, most) = (pick(lengths.items(), key=lambda item: item[1]) for pick in (min, max))
         if most - fewest > reading.tolerance:
@@ -156,26 +167,26 @@ def list_videos(root: Path, *, features: Sequence[str], labels: str, split: int)
     """
     lines, problems = _assigned(root, split)
     folders = [(name, ".npy") for name in features] + [(labels, ".txt")]
-    present: dict[str, Collection[str]] = {}
+    present: dict[tuple[str, str], Collection[str]] = {}
+    paths: dict[str, str] = {}
     for name, ending in folders:
         folder = root / name
-        present[name] = (
-            {path.name.removesuffix(ending) for path in folder.glob(f"*{ending}")} if folder.is_dir() else ()
-        )
-        if not folder.is_dir():
+        present[name, ending] = {path.name.removesuffix(ending) for path in folder.glob(f"*{ending}")}
+        if folder.is_dir():
+            paths[name] = str(folder)
+        else:
             message = f"{folder}: no such folder; add it, or name the folder of the videos' {ending} files"
             problems.append(Problem(kind="files", message=message))
     videos: list[VideoFiles] = []
     for key, (part, where) in lines.items():
-        missing = [(name, ending) for name, ending in folders if key not in present[name]]
-        for name, ending in missing:
-            if (root / name).is_dir():
-                message = f"{where}: no file {brief(f'{key}{ending}')} in {root / name}; add it, or remove the line"
-                problems.append(Problem(kind="files", message=message))
+        missing = [(name, ending) for name, ending in folders if key not in present[name, ending]]
+        if lacking := [f"{brief(f'{key}{ending}')} in {paths[name]}" for name, ending in missing if name in paths]:
+            message = f"{where}: no file {' and no '.join(lacking)}; add what is missing, or remove the line"
+            problems.append(Problem(kind="files", message=message))
         if not missing:
             own = tuple(root / name / f"{key}.npy" for name in features)
             videos.append(VideoFiles(key=key, split=part, features=own, labels=root / labels / f"{key}.txt"))
-    others = {f"{name}/{key}{ending}" for name, ending in folders for key in set(present[name]) - lines.keys()}
+    others = {f"{name}/{key}{ending}" for name, ending in folders for key in set(present[name, ending]) - lines.keys()}
     return Listing(videos=tuple(videos), problems=tuple(problems), undescribed=tuple(sorted(others)))
 
 

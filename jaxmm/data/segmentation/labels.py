@@ -264,20 +264,22 @@ def read_frame_labels(path: Path, vocabulary: Vocabulary) -> Int32[np.ndarray, "
         labels.pop()
     if not labels:
         raise DataError(f"{path}: has no labels; write that of each frame on a line of its own")
-    unknown = [label for label in dict.fromkeys(labels) if label not in vocabulary.indices]
-    if unknown:
-        raise DataError(f"{path}:{labels.index(unknown[0]) + 1}: {_unknown_labels(unknown, labels)}")
+    unknown = next((place for place, label in enumerate(labels) if label not in vocabulary.indices), None)
+    if unknown is not None:
+        raise DataError(f"{path}:{unknown + 1}: {_unknown_label(unknown, labels, vocabulary)}")
     return np.array([vocabulary.indices[label] for label in labels], np.int32)
 
 
-def _unknown_labels(unknown: Sequence[str], labels: Sequence[str]) -> str:
-    """Says what is wrong with the first of the labels that no vocabulary has, and names a second."""
-    if not unknown[0]:
+def _unknown_label(place: int, labels: Sequence[str], vocabulary: Vocabulary) -> str:
+    """Says what is wrong with the first label that the vocabulary does not have, and names the next one."""
+    if not labels[place]:
         return "is blank; write the label of this frame"
-    others = f"; {brief(unknown[1])} on line {labels.index(unknown[1]) + 1} is another" if len(unknown) > 1 else ""
+    known = {*vocabulary.labels, labels[place]}
+    another = next((other for other in range(place, len(labels)) if labels[other] not in known), None)
+    others = "" if another is None else f"; {brief(labels[another])} on line {another + 1} is another"
     return (
-        f"{brief(unknown[0])} is no label of the mapping ({labels.count(unknown[0])} such lines{others}); correct it, "
-        "or add it to the mapping"
+        f"{brief(labels[place])} is no label of the mapping ({labels.count(labels[place])} such lines{others}); "
+        "correct it, or add it to the mapping"
     )
 
 
