@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from jaxmm.data.motion import Motion as Motion
     from jaxmm.data.motion import Skeleton as Skeleton
     from jaxmm.data.motion_text import MotionText as MotionText
+    from jaxmm.data.segmentation.labels import Vocabulary as Vocabulary
+    from jaxmm.data.segmentation.sources import ProceduralSegments as ProceduralSegments
+    from jaxmm.data.segmentation.sources import SegmentationFolder as SegmentationFolder
+    from jaxmm.data.segmentation.video import LabelledVideo as LabelledVideo
     from jaxmm.data.sign.clip import SignClip as SignClip
     from jaxmm.data.sign.sources import ProceduralSigns as ProceduralSigns
     from jaxmm.data.sign.sources import SignFolder as SignFolder
@@ -84,6 +88,10 @@ _HOMES = {
     "SignFolder": "jaxmm.data.sign.sources",
     "SignMotions": "jaxmm.data.sources",
     "SpelledWords": "jaxmm.data.sign.sources",
+    "LabelledVideo": "jaxmm.data.segmentation.video",
+    "Vocabulary": "jaxmm.data.segmentation.labels",
+    "ProceduralSegments": "jaxmm.data.segmentation.sources",
+    "SegmentationFolder": "jaxmm.data.segmentation.sources",
     "HashSplit": "jaxmm.data.splits",
     "FileSplit": "jaxmm.data.splits",
     "TagSplit": "jaxmm.data.splits",

@@ -68,16 +68,20 @@ def read_member(archive: Archive, name: str) -> np.ndarray:
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise DataError(f"{origin}: is compressed in a way NumPy does not use; save it with np.savez_compressed")
         with archive.open(info) as file:
-            return _read_array(file, origin, info.file_size)
+            return _read_array(file, origin, info.file_size, MAX_ARRAY_BYTES)
     except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
         raise DataError(f"{origin}: damaged or unsupported ({reason(error)})") from error
 
 
-def read_array(path: Path) -> np.ndarray:
+def read_array(path: Path, *, max_bytes: int = MAX_ARRAY_BYTES) -> np.ndarray:
     """Reads a `.npy` file.
 
+    Args:
+        path: The file.
+        max_bytes: Largest array to read.
+
     Raises:
-        DataError: If it is absent, damaged, of Python objects, or larger than `MAX_ARRAY_BYTES`.
+        DataError: If it is absent, damaged, of Python objects, or larger than `max_bytes`.
 
     Example:
         >>> import tempfile
@@ -90,12 +94,12 @@ def read_array(path: Path) -> np.ndarray:
         raise DataError(f"{path}: no such file")
     try:
         with path.open("rb") as file:
-            return _read_array(file, str(path), path.stat().st_size)
+            return _read_array(file, str(path), path.stat().st_size, max_bytes)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _read_array(file: Any, origin: str, num_bytes: int) -> np.ndarray:
+def _read_array(file: Any, origin: str, num_bytes: int, max_bytes: int) -> np.ndarray:
     shape, fortran, dtype = _read_header(file, origin)
     if dtype.hasobject:
         raise DataError(f"{origin}: holds Python objects, which are not read; save numbers")
@@ -103,9 +107,9 @@ def _read_array(file: Any, origin: str, num_bytes: int) -> np.ndarray:
     if dtype.itemsize == 0 or len(shape) > 3 or not lengths_fit:
         raise DataError(f"{origin}: not a NumPy array (shape {str(shape)[:60]} of {dtype}); save numbers")
     size = dtype.itemsize * int(np.prod([int(length) for length in shape], dtype=object))
-    if size > min(num_bytes, MAX_ARRAY_BYTES):
+    if size > min(num_bytes, max_bytes):
         raise DataError(
-            f"{origin}: announces {size} bytes but holds {num_bytes}, of at most {MAX_ARRAY_BYTES}; "
+            f"{origin}: announces {size} bytes but holds {num_bytes}, of at most {max_bytes}; "
             "the file is damaged, or the recording needs to be split"
         )
     data = np.empty(size, np.uint8)

@@ -113,6 +113,21 @@ def letters(folder: Path, fps: object = 25, features: bytes | None = None) -> No
     write(folder / "features540.npz", npz({f"{glyph}.npy": frames for glyph in glyphs}))
 
 
+def segments(folder: Path, features: bytes | None = None, labels: bytes | str = "cut\n" * 8, **files: bytes) -> None:
+    """A folder of one labelled video whose files are as given; names have `_` for a dot."""
+    write(folder / "features" / "a.npy", npy(shape="(3, 8)") if features is None else features)
+    write(folder / "groundTruth" / "a.txt", labels)
+    write(folder / "splits" / "train.split1.bundle", files.pop("bundle", b"a.txt\n"))
+    for name, content in ({"mapping_txt": b"0 cut\n"} | files).items():
+        write(folder / name.replace("_", "."), content)
+
+
+def fifo_labels(folder: Path) -> None:
+    segments(folder)
+    (folder / "groundTruth" / "a.txt").unlink()
+    os.mkfifo(folder / "groundTruth" / "a.txt")
+
+
 def loop(folder: Path, name: str) -> None:
     motion(folder)
     (folder / name).unlink(missing_ok=True)
@@ -147,7 +162,7 @@ def sparse(folder: Path, name: str, head: bytes = b"") -> None:
     os.truncate(folder / name, 2**40)
 
 
-ARRAYS, BVH, AMC, C3D, HUMAN, SIGNS, LETTERS, WEIGHTS, CONFIG, INDEX, TOKENS, RUN, PACKED = range(13)
+ARRAYS, BVH, AMC, C3D, HUMAN, SIGNS, LETTERS, WEIGHTS, CONFIG, INDEX, TOKENS, RUN, PACKED, SEGMENTS = range(14)
 Attack = tuple[int, Callable[[Path], object]]
 
 ATTACKS: dict[str, Attack] = {
@@ -274,6 +289,27 @@ ATTACKS: dict[str, Attack] = {
     "letters ever so slow": (LETTERS, lambda f: letters(f, 1, npy(shape="(5000, 540)", body=bytes(10_800_000)))),
     "letters objects": (LETTERS, lambda f: letters(f, features=pickled_array())),
     "letters enormous rate": (LETTERS, lambda f: letters(f, fps="9" * 4000)),
+    "segments 4 TiB header": (SEGMENTS, lambda f: segments(f, npy(shape=f"(3, {2**40 - 1})"))),
+    "segments 4 TiB sparse file": (
+        SEGMENTS,
+        lambda f: (segments(f), sparse(f / "features", "a.npy", npy(shape=f"(3, {2**36})"))),
+    ),
+    "segments objects": (SEGMENTS, lambda f: segments(f, pickled_array())),
+    "segments not finite": (SEGMENTS, lambda f: segments(f, npy(shape="(3, 8)", body=b"\xff" * 96))),
+    "segments labels all unknown": (SEGMENTS, lambda f: segments(f, labels="\n".join(map(str, range(1_500_000))))),
+    "segments labels one endless line": (SEGMENTS, lambda f: segments(f, labels=b"a" * (90 * MIB))),
+    "segments labels FIFO": (SEGMENTS, fifo_labels),
+    "segments bundle traversal": (SEGMENTS, lambda f: segments(f, bundle=b"../../etc/passwd\n")),
+    "segments bundle NUL": (SEGMENTS, lambda f: segments(f, bundle=b"a\0b\n")),
+    "segments bundle of lines": (SEGMENTS, lambda f: segments(f, bundle="\n".join(map(str, range(900_000))).encode())),
+    "segments bundle of one name": (SEGMENTS, lambda f: segments(f, bundle=b"a\n" * 900_000)),
+    "segments mapping giant number": (SEGMENTS, lambda f: segments(f, mapping_txt=b"9" * 900_000 + b" cut\n")),
+    "segments mapping far number": (SEGMENTS, lambda f: segments(f, mapping_txt=b"999999999 cut\n")),
+    "segments mapping 1 TiB sparse": (SEGMENTS, lambda f: (segments(f), sparse(f, "mapping.txt"))),
+    "segments descriptions of quotes": (
+        SEGMENTS,
+        lambda f: (segments(f), write(f / "x_description.txt", b"cut " + b'"' * 1_000_000)),
+    ),
     "weights 16 EiB header": (WEIGHTS, lambda f: write(f / "model.safetensors", b"\xff" * 64)),
     "weights deep header": (WEIGHTS, lambda f: write(f / "model.safetensors", safetensors(b"[" * 4_000_000))),
     "weights overlapping": (
@@ -322,6 +358,8 @@ ATTACKS: dict[str, Attack] = {
 def read(kind: int, folder: Path) -> object:
     from jaxmm.data import sources
     from jaxmm.data.packed import open_packed
+    from jaxmm.data.segmentation.check import check_segments
+    from jaxmm.data.segmentation.sources import SegmentationFolder
     from jaxmm.data.sign.check import check_signs
     from jaxmm.data.sign.sources import SignFolder, SpelledWords
     from jaxmm.data.text import CaptionTokenizer
@@ -343,6 +381,7 @@ def read(kind: int, folder: Path) -> object:
         TOKENS: lambda: CaptionTokenizer.read(folder, max_tokens=8),
         RUN: lambda: read_experiment(folder / "config.json"),
         PACKED: lambda: open_packed(folder),
+        SEGMENTS: lambda: len(check_segments(SegmentationFolder(), folder).problems),
     }
     return readers[kind]()
 

@@ -15,6 +15,10 @@ from hypothesis import strategies as st
 from jaxmm.data.motion import Motion, Skeleton
 from jaxmm.data.motion_text import MotionText
 from jaxmm.data.packed import open_packed, pack
+from jaxmm.data.segmentation.check import check_segments
+from jaxmm.data.segmentation.labels import Vocabulary
+from jaxmm.data.segmentation.sources import SegmentationFolder, write_segmentation_folder
+from jaxmm.data.segmentation.video import LabelledVideo
 from jaxmm.data.sign.check import check_signs
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign.folder import write_sign_folder
@@ -108,6 +112,21 @@ def letters(folder: Path) -> None:
     )
 
 
+def segments(folder: Path) -> None:
+    labels = np.array([0, 0, 1, 1, 1, 0, 0, 0], np.int32)
+    videos = (
+        LabelledVideo(
+            key=key,
+            features=np.random.default_rng(place).normal(size=(8, 2)).astype(np.float32),
+            labels=labels,
+            fps=15.0,
+            tags={"split": split},
+        )
+        for place, (key, split) in enumerate((("a", "train"), ("b", "train"), ("c", "test")))
+    )
+    write_segmentation_folder(videos, Vocabulary.of(["cut", "null"]), folder)
+
+
 def packed(folder: Path) -> None:
     pack([STILL], folder / "packed", fps=10.0)
 
@@ -175,6 +194,17 @@ def _use_signs(source: SignFolder | SpelledWords) -> Callable[[Path], object]:
     return use
 
 
+def _use_segments(source: SegmentationFolder) -> Callable[[Path], object]:
+    """Checks a folder, which goes on over anything, and reads it, which stops at the first problem."""
+
+    def use(folder: Path) -> object:
+        report = check_segments(source, folder)
+        assert all(len(problem.message) < 3000 for problem in report.problems)
+        return [video.num_frames for video in source.inventory(folder).items()]
+
+    return use
+
+
 TARGETS: dict[str, tuple[Callable[[Path], None], str, Callable[[Path], object]]] = {
     "bvh": (bvh, "walk.bvh", lambda folder: list(BvhFolder().inventory(folder).items())),
     "amc": (acclaim, "walk.amc", lambda folder: list(AmcFolder().inventory(folder).items())),
@@ -192,6 +222,12 @@ TARGETS: dict[str, tuple[Callable[[Path], None], str, Callable[[Path], object]]]
     "signs statistics": (signs, "statistics.npz", _use_signs(SignFolder())),
     "letters": (letters, "metadata.jsonl", _use_signs(SpelledWords(num_words=2))),
     "letters archive": (letters, "features540.npz", _use_signs(SpelledWords(num_words=2))),
+    "segments features": (segments, "features/a.npy", _use_segments(SegmentationFolder(dim=(2,)))),
+    "segments features alone": (segments, "features/a.npy", _use_segments(SegmentationFolder(tolerance=3))),
+    "segments labels": (segments, "groundTruth/a.txt", _use_segments(SegmentationFolder(tolerance=3))),
+    "segments mapping": (segments, "mapping.txt", _use_segments(SegmentationFolder())),
+    "segments descriptions": (segments, "action_description.txt", _use_segments(SegmentationFolder())),
+    "segments bundle": (segments, "splits/train.split1.bundle", _use_segments(SegmentationFolder())),
     "packed meta": (packed, "packed/meta.json", _use_packed),
     "packed frames": (packed, "packed/frames.f32", _use_packed),
     "tokenizer": (tokenizer, "tokenizer.json", _use_tokenizer),

@@ -1,0 +1,1 @@
+"""Videos whose every frame has a label: features, labels with descriptions, and splits."""
