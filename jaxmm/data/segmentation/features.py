@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float32
 
-from jaxmm.data.arrays import read_array
+from jaxmm.arrays import read_array
 from jaxmm.errors import DataError
 
 Orientation: TypeAlias = Literal["dim_time", "time_dim"]
