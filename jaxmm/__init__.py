@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jaxmm.data.segmentation.sources import ProceduralSegments as ProceduralSegments
     from jaxmm.data.segmentation.sources import SegmentationFolder as SegmentationFolder
     from jaxmm.data.segmentation.video import LabelledVideo as LabelledVideo
+    from jaxmm.data.segmented import SegmentedVideos as SegmentedVideos
     from jaxmm.data.sign.clip import SignClip as SignClip
     from jaxmm.data.sign.sources import ProceduralSigns as ProceduralSigns
     from jaxmm.data.sign.sources import SignFolder as SignFolder
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from jaxmm.encoders.pose_transformer import PosePatchVit as PosePatchVit
     from jaxmm.encoders.pose_transformer import PoseTransformer as PoseTransformer
     from jaxmm.encoders.sign_autoencoder import SignAutoencoder as SignAutoencoder
+    from jaxmm.encoders.tcn import FrameProjector as FrameProjector
+    from jaxmm.encoders.tcn import MultiStageTcn as MultiStageTcn
+    from jaxmm.encoders.tcn import TemporalConvNet as TemporalConvNet
     from jaxmm.encoders.text import TransformerText as TransformerText
     from jaxmm.experiment import Experiment as Experiment
     from jaxmm.generators.critics import SignCritic as SignCritic
@@ -51,6 +55,9 @@ if TYPE_CHECKING:
     from jaxmm.optim import AdamW as AdamW
     from jaxmm.optim import Group as Group
     from jaxmm.tasks.dance_text import DanceTextTask as DanceTextTask
+    from jaxmm.tasks.segmentation import SegmentationTask as SegmentationTask
+    from jaxmm.tasks.semantic_alignment import SemanticAlignmentTask as SemanticAlignmentTask
+    from jaxmm.tasks.semantics import Semantics as Semantics
     from jaxmm.tasks.sign_autoencoder import SignAutoencoderTask as SignAutoencoderTask
     from jaxmm.tasks.text2sign import Text2SignTask as Text2SignTask
     from jaxmm.train.loop import Loop as Loop
@@ -69,6 +76,9 @@ _HOMES = {
     "DanceTextTask": "jaxmm.tasks.dance_text",
     "Text2SignTask": "jaxmm.tasks.text2sign",
     "SignAutoencoderTask": "jaxmm.tasks.sign_autoencoder",
+    "SemanticAlignmentTask": "jaxmm.tasks.semantic_alignment",
+    "SegmentationTask": "jaxmm.tasks.segmentation",
+    "Semantics": "jaxmm.tasks.semantics",
     "Contrastive": "jaxmm.objectives.settings",
     "SignObjective": "jaxmm.objectives.sign",
     "Freeze": "jaxmm.weights",
@@ -82,6 +92,7 @@ _HOMES = {
     "AmcFolder": "jaxmm.data.sources",
     "C3dFolder": "jaxmm.data.sources",
     "HumanMl3dFolder": "jaxmm.data.sources",
+    "SegmentedVideos": "jaxmm.data.segmented",
     "SignClip": "jaxmm.data.sign.clip",
     "SignText": "jaxmm.data.sign_text",
     "ProceduralSigns": "jaxmm.data.sign.sources",
@@ -103,6 +114,9 @@ _HOMES = {
     "TransformerText": "jaxmm.encoders.text",
     "HFFlaxBackbone": "jaxmm.weights",
     "ProjectionHead": "jaxmm.encoders.heads",
+    "TemporalConvNet": "jaxmm.encoders.tcn",
+    "FrameProjector": "jaxmm.encoders.tcn",
+    "MultiStageTcn": "jaxmm.encoders.tcn",
     "SignGenerator": "jaxmm.generators.sign",
     "SignCritic": "jaxmm.generators.critics",
     "SignAutoencoder": "jaxmm.encoders.sign_autoencoder",

@@ -25,7 +25,7 @@ def encode(settings: Any) -> Any:
     Example:
         >>> from jaxmm.optim import Group
         >>> encode(Group(pattern="^text/", lr_scale=0.1))
-        {'class': 'jaxmm.optim.Group', 'pattern': '^text/', 'lr_scale': 0.1}
+        {'class': 'jaxmm.optim.Group', 'pattern': '^text/', 'lr_scale': 0.1, 'weight_decay': None}
     """
     if dataclasses.is_dataclass(settings) and not isinstance(settings, type):
         kind = type(settings)
@@ -52,7 +52,7 @@ def decode(document: Any, *, allowed_prefixes: Sequence[str] = ALLOWED_PREFIXES)
 
     Example:
         >>> decode({"class": "jaxmm.optim.Group", "pattern": "head", "lr_scale": None})
-        Group(pattern='head', lr_scale=None)
+        Group(pattern='head', lr_scale=None, weight_decay=None)
         >>> decode({"class": "os.system", "command": "ls"})
         Traceback (most recent call last):
         jaxmm.errors.ConfigError: class 'os.system' is not allowed; its module must begin with jaxmm.

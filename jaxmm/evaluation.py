@@ -12,9 +12,9 @@ from jaxmm.evaluate.protocols import BY_SIMILARITY, Protocol
 from jaxmm.evaluate.retrieval import evaluate_retrieval
 from jaxmm.experiment import Experiment
 from jaxmm.model import Model, load
-from jaxmm.sentences import SentenceEncoder
 from jaxmm.sign_evaluation import evaluate_reconstruction, evaluate_signing
 from jaxmm.tasks.base import Encodes, Generates
+from jaxmm.tasks.sentences import SentenceEncoder
 
 
 def evaluate(

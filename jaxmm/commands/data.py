@@ -48,17 +48,21 @@ class CheckData:
     def _of_folder(self) -> "Report":
         from jaxmm.data.check import check_source
         from jaxmm.data.files import source_of
+        from jaxmm.data.segmentation.check import check_segments
+        from jaxmm.data.segmentation.sources import segmentation_source_of
         from jaxmm.data.sign.check import check_signs
         from jaxmm.data.sign.sources import sign_source_of
 
         if self.root is not None:
             raise ConfigError(f"{self.target} is no config, so --data.root has no use; name a config or one folder")
-        signing = sign_source_of(self.target)
-        if signing is None:
-            return check_source(source_of(self.target, metres_per_unit=self.metres_per_unit), self.target)
-        if self.metres_per_unit is not None:
-            raise ConfigError(f"{self.target} holds signing, whose unit is the width of the shoulders; leave it out")
-        return check_signs(signing, self.target)
+        signing, videos = sign_source_of(self.target), segmentation_source_of(self.target)
+        if (signing or videos) and self.metres_per_unit is not None:
+            raise ConfigError(f"{self.target} holds no positions in a unit of length; leave --metres_per_unit out")
+        if signing is not None:
+            return check_signs(signing, self.target)
+        if videos is not None:
+            return check_segments(videos, self.target)
+        return check_source(source_of(self.target, metres_per_unit=self.metres_per_unit), self.target)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

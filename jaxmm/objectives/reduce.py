@@ -34,3 +34,17 @@ def weighted_mean(values: Float[Array, "*shape"], counts: Int[Array, "*shape"]) 
     """
     total = parallel.total(jnp.sum(jnp.where(counts > 0, values * counts, 0.0)))
     return total / jnp.maximum(parallel.total(jnp.sum(counts)), 1)
+
+
+def mean_over_time(values: Float[Array, "batch time"], mask: Bool[Array, "batch time"]) -> Float[Array, "batch"]:
+    """Averages the values of each clip's valid frames; of a clip without any, the mean is zero.
+
+    Args:
+        values: One a frame; behind a False mask they may hold anything, even NaN.
+        mask: True where a frame counts.
+
+    Example:
+        >>> mean_over_time(jnp.array([[1.0, 3.0, jnp.nan]]), jnp.array([[True, True, False]])).tolist()
+        [2.0]
+    """
+    return jnp.where(mask, values, 0.0).sum(axis=1) / jnp.maximum(mask.sum(axis=1), 1)

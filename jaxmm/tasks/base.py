@@ -258,3 +258,28 @@ class Encodes(Protocol):
     def reconstruct(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch time dim"]:
         """Returns `frames` as their codes tell them, normalised."""
         ...
+
+
+@runtime_checkable
+class AnswersFrames(Protocol):
+    """A task that answers every frame of a video, by features or by preferences for labels."""
+
+    @property
+    def numerics(self) -> Numerics:
+        """Precision of the products."""
+        ...
+
+    @property
+    def context(self) -> tuple[int, int]:
+        """Frames before and after one that its answer depends on."""
+        ...
+
+    def answer(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch time out"]:
+        """Answers the frames of `features` under `frame_mask`."""
+        ...
+
+    def answer_next(
+        self, params: Params, collections: Collections, batch: Batch, stream: Collections | None
+    ) -> tuple[Float[Array, "batch time out"], Collections]:
+        """Answers the next frames of a stream, and returns its state after them; see `jaxmm.tasks.segmentation`."""
+        ...

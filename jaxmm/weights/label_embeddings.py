@@ -17,6 +17,9 @@ from jaxmm.weights.torch_file import read_torch
 MAX_BYTES = 64 * 2**20
 """Of a file, and of what is in it: forty thousand labels of 384 numbers fit."""
 
+FORMATS = (".pt", ".pth", ".npz", ".safetensors")
+"""Endings of the files that are read."""
+
 _MAX_LABEL = 1000
 _RESERVED = "__metadata__"  # of safetensors
 
@@ -42,9 +45,9 @@ def read_label_embeddings(path: str | Path) -> dict[str, Float32[np.ndarray, "di
         {'cut_tomato': (384,), 'mix_dressing': (384,)}
     """
     path = Path(path)
-    read = _of_format(path, _READERS)
+    read = _of_format(path, dict(zip(FORMATS, (_read_torch, _read_torch, _read_npz, read_safetensors), strict=True)))
     if not path.is_file():
-        raise WeightsError(f"{path}: no such file; give the embeddings of labels, {', '.join(_READERS)}")
+        raise WeightsError(f"{path}: no such file; give the embeddings of labels, {', '.join(FORMATS)}")
     if (num_bytes := path.stat().st_size) > MAX_BYTES:
         raise WeightsError(f"{path}: {_too_large(num_bytes)}")
     return _checked(path, read(path))
@@ -154,12 +157,6 @@ def _write_safetensors(path: Path, vectors: Mapping[str, np.ndarray]) -> None:
     save_file(dict(vectors), path)
 
 
-_READERS: dict[str, Callable[[Path], Mapping[Any, Any]]] = {
-    ".pt": _read_torch,
-    ".pth": _read_torch,
-    ".npz": _read_npz,
-    ".safetensors": read_safetensors,
-}
 _WRITERS: dict[str, Callable[[Path, Mapping[str, np.ndarray]], None]] = {
     ".npz": _write_npz,
     ".safetensors": _write_safetensors,

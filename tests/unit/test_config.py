@@ -48,7 +48,12 @@ def test_plain_values_survive_json(value):
 
 def test_settings_nest_and_lists_become_tuples():
     adamw = AdamW(groups=(Group(pattern="a", lr_scale=None), Group(pattern="")))
-    assert encode(adamw)["groups"][0] == {"class": "jaxmm.optim.Group", "pattern": "a", "lr_scale": None}
+    assert encode(adamw)["groups"][0] == {
+        "class": "jaxmm.optim.Group",
+        "pattern": "a",
+        "lr_scale": None,
+        "weight_decay": None,
+    }
     assert decode(encode(adamw)) == adamw
 
 
@@ -124,6 +129,7 @@ def test_differences_name_changed_added_and_removed_fields():
         'groups.1.class: "jaxmm.optim.Group" -> (absent)',
         'groups.1.pattern: "b" -> (absent)',
         "groups.1.lr_scale: 1.0 -> (absent)",
+        "groups.1.weight_decay: null -> (absent)",
     ]
 
 

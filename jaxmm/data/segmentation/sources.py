@@ -56,6 +56,13 @@ class ProceduralSegments:
     num_unseen: int = 0
 
     @property
+    def fps(self) -> float:
+        """Frames per second of every video."""
+        from jaxmm.data.segmentation.procedural import FPS
+
+        return FPS
+
+    @property
     def unseen(self) -> tuple[str, ...]:
         """Labels of the actions that only test videos show."""
         from jaxmm.data.segmentation.procedural import unseen_labels

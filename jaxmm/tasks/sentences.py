@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import cast
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32
@@ -10,8 +11,7 @@ from jaxtyping import Array, Float, Float32
 from jaxmm.data.text import CaptionTokenizer
 from jaxmm.encoders.text import TransformerText, pool
 from jaxmm.hub import find_checkpoint
-from jaxmm.train.step import embed_rows, make_mesh
-from jaxmm.typing import Batch, Collections, Params
+from jaxmm.typing import Batch, Params
 from jaxmm.weights import load_backbone, read_backbone
 
 _BATCH = 32
@@ -72,11 +72,11 @@ class SentenceEncoder:
         for start in range(0, len(filled), _BATCH):
             token_ids, token_mask = self._tokenizer(filled[start : start + _BATCH], num_tokens=num_tokens)
             batches.append({"token_ids": token_ids, "token_mask": token_mask})
-        rows = embed_rows(self._embed, batches, params=self._params, collections={}, mesh=make_mesh())
-        return np.concatenate(list(rows))[: len(texts)]
+        with jax.default_matmul_precision("highest"):
+            embed = jax.jit(self._embed)
+            return np.concatenate([np.asarray(embed(self._params, batch)) for batch in batches])[: len(texts)]
 
-    def _embed(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch dim"]:
-        del collections
+    def _embed(self, params: Params, batch: Batch) -> Float[Array, "batch dim"]:
         variables = {"params": params}
         states = self._backbone.apply(variables, batch["token_ids"], batch["token_mask"], deterministic=True)
         means = pool(cast(Array, states), batch["token_mask"], "mean")

@@ -5,7 +5,7 @@ import pytest
 from jaxmm.data.text import CaptionTokenizer
 from jaxmm.encoders.text import TransformerText
 from jaxmm.errors import DataError, WeightsError
-from jaxmm.sentences import SentenceEncoder
+from jaxmm.tasks.sentences import SentenceEncoder
 from jaxmm.weights import save_backbone
 from jaxmm.weights.text import parameter_shapes
 

@@ -1,0 +1,314 @@
+"""The pipeline of labelled videos: settings, batches padded to few lengths, and what a split holds."""
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int32, Int64
+
+from jaxmm.data.check import Report
+from jaxmm.data.dataset import Dataset, DataSettings
+from jaxmm.data.fingerprint import digest
+from jaxmm.data.segmentation.check import check_segments
+from jaxmm.data.segmentation.labels import Vocabulary
+from jaxmm.data.segmentation.packed import packed_videos
+from jaxmm.data.segmentation.scale import Scale
+from jaxmm.data.segmentation.sources import ProceduralSegments, SegmentationSource
+from jaxmm.data.segmentation.video import LabelledVideo
+from jaxmm.data.splits import Split, TagSplit
+from jaxmm.data.store import Stored
+from jaxmm.errors import ConfigError, DataError, reason
+from jaxmm.files import read_json, write_text
+from jaxmm.typing import Batch
+
+LabelType: TypeAlias = Literal["actions", "null", "wrong"]
+"""What a label stands for: an action, none, or a mistake."""
+
+_VIDEOS = "videos.json"
+_SHORTEST, _GROWTH = 64, 1.25
+
+
+def padded_length(num_frames: int) -> int:
+    """Returns the length that a batch is padded to, one of few: each is 1.25 times the one before, from 64 frames on.
+
+    A program is compiled for each, so there are at most 1 + log(longest / shortest) / log(1.25) of them.
+
+    Example:
+        >>> [padded_length(num_frames) for num_frames in (1, 64, 65, 330)]
+        [64, 64, 80, 384]
+    """
+    steps = max(0, math.ceil(math.log(num_frames / _SHORTEST) / math.log(_GROWTH) - 1e-9))
+    return max(num_frames, 8 * math.ceil(_SHORTEST * _GROWTH**steps / 8))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SegmentedVideos(DataSettings):
+    """Videos as features of frames, every frame with a label; labels and statistics are saved with a run.
+
+    Where files lie and the size of batches are inherited from `jaxmm.data.dataset.DataSettings`.
+
+    Attributes:
+        source: Where videos come from.
+        val_fraction: Share of the training videos that are held out for validation where the source has none, in
+            [0, 1); which ones depends on their names alone (D7).
+        fold: None, or (k, K): of K equal parts of the training and validation videos the k-th, from 0 on, is held out
+            for testing, and the source's own test videos are left out.
+        null_labels: Labels that stand for no action (D4).
+        wrong_labels: Labels that stand for mistakes (D4).
+        unseen_labels: Labels whose frames count in no loss of training, as if nobody had named them.
+        standardize: Whether features are scaled by the mean and deviation of the training frames.
+        max_frames: Longest stretch of a video that training sees at once, cut at random; None sees all of it.
+
+    Raises:
+        ConfigError: If a number is out of its range, or a label stands for two things.
+
+    Example:
+        >>> SegmentedVideos(null_labels=("null",)).type_of("null")
+        'null'
+    """
+
+    asset_files: ClassVar[tuple[str, ...]] = (_VIDEOS,)
+
+    source: SegmentationSource = dataclasses.field(default_factory=ProceduralSegments)
+    val_fraction: float = 0.1
+    fold: tuple[int, int] | None = None
+    null_labels: tuple[str, ...] = ()
+    wrong_labels: tuple[str, ...] = ()
+    unseen_labels: tuple[str, ...] = ()
+    standardize: bool = True
+    max_frames: int | None = None
+    batch_size: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.val_fraction < 1:
+            raise ConfigError(f"data.val_fraction is {self.val_fraction}; give 0 or more, below 1")
+        if self.fold is not None and not 0 <= self.fold[0] < self.fold[1] > 1:
+            raise ConfigError(
+                f"data.fold is {self.fold}; give (k, K) with K of 2 or more and k from 0 to K - 1, or None"
+            )
+        if self.max_frames is not None and self.max_frames < 1:
+            raise ConfigError(f"data.max_frames is {self.max_frames}; give 1 or more, or None")
+        if both := set(self.null_labels) & set(self.wrong_labels):
+            raise ConfigError(f"data.null_labels and data.wrong_labels both hold {', '.join(sorted(both))}; keep one")
+
+    def type_of(self, label: str) -> LabelType:
+        """Returns what a label stands for."""
+        return "null" if label in self.null_labels else "wrong" if label in self.wrong_labels else "actions"
+
+    def open(self, assets: Path) -> "SegmentedData":
+        """Opens the data; the first time for a run, labels and statistics are written into `assets`.
+
+        Args:
+            assets: Folder of the run for what the data brings along.
+
+        Raises:
+            ConfigError: If a named label is none of the source.
+            DataError: If the source cannot be read, or its labels or features are not those seen first.
+        """
+        packed = packed_videos(self.source, self.folder)
+        vocabulary = Vocabulary(tuple(packed.about["labels"]), tuple(packed.about["descriptions"]))
+        for field in ("null_labels", "wrong_labels", "unseen_labels"):
+            for label in getattr(self, field):
+                if label not in vocabulary.labels:
+                    raise ConfigError(f"data.{field}: no label {label!r}; choose among {', '.join(vocabulary.labels)}")
+        assigned = self._assigned({key: note["tags"] for key, note in zip(packed.keys, packed.notes, strict=True)})
+        if not (assets / _VIDEOS).is_file():
+            known = [place for place, key in enumerate(packed.keys) if assigned.get(key) == "train"]
+            if not known:
+                raise DataError("data.source: no video is one of training; see its bundles, and data.fold")
+            scale = Scale.of(packed.clip(place) for place in known) if self.standardize else Scale.none(_dim(packed))
+            write_text(assets / _VIDEOS, json.dumps({**dataclasses.asdict(vocabulary), **scale.as_json()}))
+        data = SegmentedData(self, packed, assigned, assets)
+        if (data.vocabulary.labels, data.scale.dim) != (vocabulary.labels, _dim(packed)):
+            raise DataError(
+                f"data.root: {self.root} has {vocabulary.num_labels} labels and {_dim(packed)} features, or other ones "
+                f"than the run was trained on ({data.vocabulary.num_labels} and {data.scale.dim})"
+            )
+        return data
+
+    def check(self, root: Path | None) -> Report:
+        """Reads all videos and returns every problem, as `jaxmm.data.segmentation.check.check_segments` does."""
+        return check_segments(self.source, root)
+
+    def saved_vocabulary(self, assets: Path) -> Vocabulary:
+        """Returns the labels that `open` saw first, with their descriptions."""
+        fields = _read_assets(assets)
+        return Vocabulary(tuple(fields["labels"]), tuple(fields["descriptions"]))
+
+    def saved_scale(self, assets: Path) -> "Scale":
+        """Returns the statistics that `open` wrote for a run."""
+        fields = _read_assets(assets)
+        return Scale(np.array(fields["mean"], np.float32), np.array(fields["std"], np.float32))
+
+    def blank_batch(self, *, num_joints: int | None = None) -> Batch:
+        """Returns a batch of one row of zeros, of the shortest padded length.
+
+        Raises:
+            ConfigError: If a number of joints is given, or only the files tell the number of features.
+        """
+        if num_joints is not None:
+            raise ConfigError("the data are features of videos, which have no joints; leave it out")
+        dim = self.source.dim if isinstance(self.source.dim, int) else sum(self.source.dim)
+        if not dim:
+            raise ConfigError("data.source.dim is empty, so only the files tell the number of features; name it")
+        return self.stack([np.zeros((_SHORTEST, dim), np.float32)], [np.zeros(_SHORTEST, np.int32)], num_rows=1)
+
+    def stack(
+        self,
+        features: Sequence[Float32[np.ndarray, "_time dim"]],
+        labels: Sequence[Int32[np.ndarray, "_time"]],
+        *,
+        num_rows: int,
+        num_frames: int | None = None,
+        counts: Bool[np.ndarray, "labels"] | None = None,
+    ) -> Batch:
+        """Pads videos to one batch.
+
+        Args:
+            features: One or more videos, scaled.
+            labels: The numbers of their frames' labels.
+            num_rows: Rows of the batch.
+            num_frames: Length to pad to; by default that of the longest, rounded up by `padded_length`.
+            counts: True for the labels whose frames count; by default all do.
+
+        Example:
+            >>> two = [np.ones((3, 2), np.float32), np.ones((1, 2), np.float32)]
+            >>> labels = [np.zeros(3, np.int32), np.ones(1, np.int32)]
+            >>> batch = SegmentedVideos().stack(two, labels, num_rows=2, num_frames=4)
+            >>> batch["frame_mask"].tolist(), batch["features"].shape
+            ([[True, True, True, False], [True, False, False, False]], (2, 4, 2))
+        """
+        num_frames = num_frames or padded_length(max(map(len, features)))
+        rows = np.zeros((num_rows, num_frames, features[0].shape[1]), np.float32)
+        numbers = np.zeros((num_rows, num_frames), np.int32)
+        frame_mask = np.zeros((num_rows, num_frames), bool)
+        for row, (own, named) in enumerate(zip(features, labels, strict=True)):
+            rows[row, : len(own)], numbers[row, : len(own)], frame_mask[row, : len(own)] = own, named, True
+        return {
+            "features": rows,
+            "labels": numbers,
+            "frame_mask": frame_mask,
+            "label_mask": frame_mask if counts is None else frame_mask & counts[numbers],
+            "example_mask": np.arange(num_rows) < len(features),
+        }
+
+    def _assigned(self, tags: Mapping[str, Mapping[str, str]]) -> dict[str, Split]:
+        """Returns the split of every video, after folds and held-out validation videos."""
+        assigned: dict[str, Split] = TagSplit().assign(tags)
+        if self.fold is not None:
+            part, parts = self.fold
+            own = _shuffled(key for key, split in assigned.items() if split != "test")
+            if len(own) < parts:
+                raise ConfigError(
+                    f"data.fold is {self.fold}, but there are {len(own)} videos to train on; use fewer parts"
+                )
+            tested: list[str] = own[part::parts]
+            assigned = {key: assigned[key] for key in own}
+            assigned.update((key, "test") for key in tested)
+        if "val" not in assigned.values():
+            train = _shuffled(key for key, split in assigned.items() if split == "train")
+            for key in train[: math.ceil(self.val_fraction * len(train))] if len(train) > 1 else ():
+                assigned[key] = "val"
+        return assigned
+
+
+def _shuffled(keys: Iterable[str]) -> list[str]:
+    """Returns names in an order that depends on nothing but them."""
+    return sorted(keys, key=lambda key: hashlib.sha256(key.encode()).hexdigest())
+
+
+def _read_assets(assets: Path) -> dict[str, Any]:
+    try:
+        fields = read_json(assets / _VIDEOS)
+        lists = [fields[name] for name in ("labels", "descriptions", "mean", "std")]
+        if not all(isinstance(own, list) for own in lists) or len(lists[2]) != len(lists[3]):
+            raise ValueError("not lists of labels and numbers")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{assets / _VIDEOS}: cannot be read ({reason(error)}); the run is incomplete") from error
+    return fields
+
+
+def _dim(packed: Stored) -> int:
+    return packed.frames.shape[1]
+
+
+class SegmentedData(Dataset[SegmentedVideos]):
+    """Opened labelled videos; made by `SegmentedVideos.open`.
+
+    Args:
+        settings: The settings it was opened with.
+        stored: All videos of the source.
+        assigned: Split of each video by key.
+        assets: Folder of the run with labels and statistics.
+    """
+
+    def __init__(self, settings: SegmentedVideos, stored: Stored, assigned: Mapping[str, Split], assets: Path) -> None:
+        super().__init__(settings, stored, assigned)
+        self.assets = assets
+        self.vocabulary = settings.saved_vocabulary(assets)
+        self.scale = settings.saved_scale(assets)
+        self._counts = np.array([label not in settings.unseen_labels for label in self.vocabulary.labels])
+
+    def videos(self, split: str) -> list[LabelledVideo]:
+        """Returns the videos of a split in order, their features as they were stored."""
+        return [self._video(index) for index in self.split(split)]
+
+    def sample_batch(self) -> Batch:
+        """Returns a batch of the types that training uses, of the first videos of its split."""
+        size = self.settings.batch_size
+        return self._batch([(index, 0) for index in self.split("train")[:size]], num_rows=size)
+
+    def fingerprint(self, *, seed: int, num_processes: int = 1) -> dict[str, Any]:
+        """Returns what batches are made of, as JSON values that differ where batches would: also labels and scale."""
+        printed = super().fingerprint(seed=seed, num_processes=num_processes)
+        printed["data"]["scale"] = digest([self.scale.mean.tolist(), self.scale.std.tolist()])
+        for key, note in zip(self._stored.keys, self._stored.notes, strict=True):
+            if key in printed["data"]["clips"]:
+                printed["data"]["clips"][key]["labels"] = digest(note["runs"])
+        return printed
+
+    def _video(self, index: int) -> LabelledVideo:
+        note = self._stored.notes[index]
+        return LabelledVideo(
+            key=self._stored.keys[index],
+            features=np.asarray(self._stored.clip(index)),
+            labels=self._labels(index),
+            fps=self._stored.fps,
+            tags=note["tags"],
+        )
+
+    def _labels(self, index: int) -> Int32[np.ndarray, "time"]:
+        numbers, counts = zip(*self._stored.notes[index]["runs"], strict=True)
+        return np.repeat(np.array(numbers, np.int32), counts)
+
+    def _length(self, index: int) -> int:
+        whole = int(self._stored.offsets[index + 1] - self._stored.offsets[index])
+        return whole if self.settings.max_frames is None else min(whole, self.settings.max_frames)
+
+    def _train_batch(self, step: int, picks: Int64[np.ndarray, "batch"], rows: range, seed: int) -> Batch:
+        chosen = [self._splits["train"][int(pick)] for pick in picks]
+        cut = []
+        for row in rows:
+            whole = int(self._stored.offsets[chosen[row] + 1] - self._stored.offsets[chosen[row]])
+            rng = np.random.default_rng((seed, step, row))
+            cut.append((chosen[row], int(rng.integers(whole - self._length(chosen[row]) + 1))))
+        # Of the whole batch: all processes must compile one shape.
+        longest = max(self._length(index) for index in chosen)
+        return self._batch(cut, num_rows=len(rows), num_frames=padded_length(longest))
+
+    def _batch(self, cut: Sequence[tuple[int, int]], *, num_rows: int, num_frames: int | None = None) -> Batch:
+        """Returns stretches of videos, each given by its video and its first frame, as a batch."""
+        stretches = [(index, slice(start, start + self._length(index))) for index, start in cut]
+        return self.settings.stack(
+            [self.scale(self._stored.clip(index)[stretch]) for index, stretch in stretches],
+            [self._labels(index)[stretch] for index, stretch in stretches],
+            num_rows=num_rows,
+            num_frames=num_frames,
+            counts=self._counts,
+        )

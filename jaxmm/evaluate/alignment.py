@@ -1,0 +1,94 @@
+"""How near features of frames are to the embeddings of what their labels mean."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxmm.errors import DataError
+
+RANKS = (1, 5)
+"""Numbers of nearest descriptions among which the right one is looked for."""
+
+
+def alignment_scores(
+    features: Sequence[Float[np.ndarray, "_time dim"]],
+    labels: Sequence[Int[np.ndarray, "_time"]],
+    embeddings: Float[np.ndarray, "labels dim"],
+    *,
+    types: Mapping[str, Sequence[int]] | None = None,
+) -> dict[str, float]:
+    """Returns scores over all frames, and over those of each type of label.
+
+    Args:
+        features: Aligned features, of every video.
+        labels: The numbers of their labels.
+        embeddings: Of the descriptions.
+        types: Labels of each type; a type without frames has no scores.
+
+    Returns:
+        By type, `all` first: `frames`; `mse_loss`, the mean over features; `mean_`, `median_` and
+        `std_cosine_similarity`; `accuracy@k`, the share of frames to whose features fewer than k descriptions are
+        nearer than the right one. Labels of one description answer for each other.
+
+    Raises:
+        DataError: If there is no frame.
+
+    Example:
+        >>> scores = alignment_scores([np.eye(2)], [np.array([0, 1])], 2.0 * np.eye(2))
+        >>> scores["all/mse_loss"], scores["all/mean_cosine_similarity"], scores["all/accuracy@1"]
+        (0.5, 1.0, 1.0)
+
+    Reference: seed 002, "Evaluation Metrics".
+    """
+    if not sum(map(len, labels)):
+        raise DataError("there is no frame to compare; choose another split")
+    squares, cosines, ranks = (
+        np.concatenate(own)
+        for own in zip(*(_compared(*video, embeddings) for video in zip(features, labels, strict=True)), strict=True)
+    )
+    numbers, scores = np.concatenate(labels), {}
+    for name, own in {"all": range(len(embeddings)), **(types or {})}.items():
+        chosen = np.isin(numbers, list(own))
+        if not chosen.any():
+            continue
+        scores |= {
+            f"{name}/frames": float(chosen.sum()),
+            f"{name}/mse_loss": float(squares[chosen].mean()),
+            f"{name}/mean_cosine_similarity": float(cosines[chosen].mean()),
+            f"{name}/median_cosine_similarity": float(np.median(cosines[chosen])),
+            f"{name}/std_cosine_similarity": float(cosines[chosen].std()),
+            **{f"{name}/accuracy@{rank}": float((ranks[chosen] <= rank).mean()) for rank in RANKS},
+        }
+    return scores
+
+
+def similarities(
+    features: Float[np.ndarray, "time dim"], embeddings: Float[np.ndarray, "labels dim"]
+) -> Float[np.ndarray, "time labels"]:
+    """Returns the cosine similarity of every frame and every description; of a zero vector it is 0.
+
+    Equal embeddings get equal similarities, to the last bit.
+
+    Example:
+        >>> similarities(np.array([[3.0, 4.0]]), np.array([[1.0, 0.0], [0.0, 0.0]])).tolist()
+        [[0.6, 0.0]]
+    """
+    distinct, places = np.unique(embeddings, axis=0, return_inverse=True)
+    return (_unit(features) @ _unit(distinct).T)[:, np.reshape(places, -1)]
+
+
+def _compared(
+    features: Float[np.ndarray, "time dim"],
+    labels: Int[np.ndarray, "time"],
+    embeddings: Float[np.ndarray, "labels dim"],
+) -> tuple[Float[np.ndarray, "time"], Float[np.ndarray, "time"], Int[np.ndarray, "time"]]:
+    """Returns each frame's squared error, similarity to its description, and the rank of that."""
+    found = similarities(features.astype(np.float64), embeddings.astype(np.float64))
+    right = found[np.arange(len(labels)), labels]
+    squares = np.square(features - embeddings[labels]).mean(axis=1, dtype=np.float64)
+    return squares, right, 1 + (found > right[:, None]).sum(axis=1)
+
+
+def _unit(vectors: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "rows dim"]:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
