@@ -123,6 +123,7 @@ class SegmentedVideos(DataSettings):
             if not known:
                 raise DataError("data.source: no video is one of training; see its bundles, and data.fold")
             scale = Scale.of(packed.clip(place) for place in known) if self.standardize else Scale.none(_dim(packed))
+            assets.mkdir(parents=True, exist_ok=True)
             write_text(assets / _VIDEOS, json.dumps({**dataclasses.asdict(vocabulary), **scale.as_json()}))
         data = SegmentedData(self, packed, assigned, assets)
         if (data.vocabulary.labels, data.scale.dim) != (vocabulary.labels, _dim(packed)):

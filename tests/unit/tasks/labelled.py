@@ -10,6 +10,7 @@ from jaxmm.optim import AdamW, Horizon
 
 NUM_LABELS, DIM, NUM_FRAMES = 4, 6, 24
 LENGTHS = (24, 15, 5)
+ROWS = range(len(LENGTHS))
 HORIZON = Horizon(epochs=2, steps_per_epoch=30)
 QUICK = AdamW(lr=2e-2, end_lr=2e-2, weight_decay=0.0)
 SETTINGS = SegmentedVideos(
@@ -17,7 +18,7 @@ SETTINGS = SegmentedVideos(
 )
 
 
-def make_batch(*, counts=None, rows=range(len(LENGTHS)), num_frames=NUM_FRAMES):
+def make_batch(*, counts=None, rows=ROWS, num_frames=NUM_FRAMES):
     """Videos of unlike lengths, padded; `counts` tells which labels count."""
     looks = np.random.default_rng(0).normal(size=(NUM_LABELS, DIM))
     features, labels = [], []
