@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -62,6 +62,7 @@ class SegmentedVideos(DataSettings):
         wrong_labels: Labels that stand for mistakes (D4).
         unseen_labels: Labels whose frames count in no loss of training, as if nobody had named them.
         standardize: Whether features are scaled by the mean and deviation of the training frames.
+        most_speed: How many times faster or slower training plays a video, at random, >= 1; at 1 it is as recorded.
         max_frames: Longest stretch of a video that training sees at once, cut at random; None sees all of it.
 
     Raises:
@@ -81,6 +82,7 @@ class SegmentedVideos(DataSettings):
     wrong_labels: tuple[str, ...] = ()
     unseen_labels: tuple[str, ...] = ()
     standardize: bool = True
+    most_speed: float = 1.0
     max_frames: int | None = None
     batch_size: int = 4
 
@@ -92,6 +94,8 @@ class SegmentedVideos(DataSettings):
             raise ConfigError(
                 f"data.fold is {self.fold}; give (k, K) with K of 2 or more and k from 0 to K - 1, or None"
             )
+        if not 1 <= self.most_speed < math.inf:
+            raise ConfigError(f"data.most_speed is {self.most_speed}; give a factor of 1 or more")
         if self.max_frames is not None and self.max_frames < 1:
             raise ConfigError(f"data.max_frames is {self.max_frames}; give 1 or more, or None")
         if both := set(self.null_labels) & set(self.wrong_labels):
@@ -123,6 +127,7 @@ class SegmentedVideos(DataSettings):
             if not known:
                 raise DataError("data.source: no video is one of training; see its bundles, and data.fold")
             scale = Scale.of(packed.clip(place) for place in known) if self.standardize else Scale.none(_dim(packed))
+            assets.mkdir(parents=True, exist_ok=True)
             write_text(assets / _VIDEOS, json.dumps({**dataclasses.asdict(vocabulary), **scale.as_json()}))
         data = SegmentedData(self, packed, assigned, assets)
         if (data.vocabulary.labels, data.scale.dim) != (vocabulary.labels, _dim(packed)):
@@ -259,10 +264,18 @@ class SegmentedData(Dataset[SegmentedVideos]):
         """Returns the videos of a split in order, their features as they were stored."""
         return [self._video(index) for index in self.split(split)]
 
+    def batches(self, split: str) -> Iterator[Batch]:
+        """Yields the videos of a split in order, as many at once as in training; all their frames count."""
+        videos, size = self.videos(split), self.settings.batch_size
+        for start in range(0, len(videos), size):
+            some = videos[start : start + size]
+            features, labels = [self.scale(video.features) for video in some], [video.labels for video in some]
+            yield self.settings.stack(features, labels, num_rows=size)
+
     def sample_batch(self) -> Batch:
         """Returns a batch of the types that training uses, of the first videos of its split."""
-        size = self.settings.batch_size
-        return self._batch([(index, 0) for index in self.split("train")[:size]], num_rows=size)
+        first = self.split("train")[: self.settings.batch_size]
+        return self._batch([(index, np.arange(self._length(index))) for index in first])
 
     def fingerprint(self, *, seed: int, num_processes: int = 1) -> dict[str, Any]:
         """Returns what batches are made of, as JSON values that differ where batches would: also labels and scale."""
@@ -288,27 +301,33 @@ class SegmentedData(Dataset[SegmentedVideos]):
         return np.repeat(np.array(numbers, np.int32), counts)
 
     def _length(self, index: int) -> int:
-        whole = int(self._stored.offsets[index + 1] - self._stored.offsets[index])
-        return whole if self.settings.max_frames is None else min(whole, self.settings.max_frames)
+        return int(self._stored.offsets[index + 1] - self._stored.offsets[index])
+
+    def _frames_seen(self, index: int, rng: np.random.Generator) -> Int64[np.ndarray, "time"]:
+        """Returns the frames of a video that training sees: at some speed, and a stretch of them where it is long."""
+        settings, length = self.settings, self._length(index)
+        speed = settings.most_speed ** rng.uniform(-1, 1)
+        frames = np.minimum(np.arange(max(1, round(length / speed))) * speed, length - 1).astype(np.int64)
+        longest = len(frames) if settings.max_frames is None else min(len(frames), settings.max_frames)
+        start = int(rng.integers(len(frames) - longest + 1))
+        return frames[start : start + longest]
 
     def _train_batch(self, step: int, picks: Int64[np.ndarray, "batch"], rows: range, seed: int) -> Batch:
         chosen = [self._splits["train"][int(pick)] for pick in picks]
-        cut = []
-        for row in rows:
-            whole = int(self._stored.offsets[chosen[row] + 1] - self._stored.offsets[chosen[row]])
-            rng = np.random.default_rng((seed, step, row))
-            cut.append((chosen[row], int(rng.integers(whole - self._length(chosen[row]) + 1))))
+        seen = [
+            (index, self._frames_seen(index, np.random.default_rng((seed, step, row))))
+            for row, index in enumerate(chosen)
+        ]
         # Of the whole batch: all processes must compile one shape.
-        longest = max(self._length(index) for index in chosen)
-        return self._batch(cut, num_rows=len(rows), num_frames=padded_length(longest))
+        num_frames = padded_length(max(len(frames) for _, frames in seen))
+        return self._batch(seen[rows.start : rows.stop], num_frames=num_frames)
 
-    def _batch(self, cut: Sequence[tuple[int, int]], *, num_rows: int, num_frames: int | None = None) -> Batch:
-        """Returns stretches of videos, each given by its video and its first frame, as a batch."""
-        stretches = [(index, slice(start, start + self._length(index))) for index, start in cut]
+    def _batch(self, seen: Sequence[tuple[int, Int64[np.ndarray, "_time"]]], *, num_frames: int | None = None) -> Batch:
+        """Returns some frames of videos, each given by its number, as a batch."""
         return self.settings.stack(
-            [self.scale(self._stored.clip(index)[stretch]) for index, stretch in stretches],
-            [self._labels(index)[stretch] for index, stretch in stretches],
-            num_rows=num_rows,
+            [self.scale(self._stored.clip(index)[frames]) for index, frames in seen],
+            [self._labels(index)[frames] for index, frames in seen],
+            num_rows=len(seen),
             num_frames=num_frames,
             counts=self._counts,
         )
