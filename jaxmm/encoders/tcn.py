@@ -117,6 +117,7 @@ class TemporalConvNet(nn.Module):
         streaming: bool = False,
     ) -> Float[Array, "batch time hidden"]:
         """Transforms frames; `streaming` goes on where earlier frames ended, as `TemporalConv` does."""
+        x = jnp.where(mask[..., None], x, 0)
         for level, width in enumerate(self.dims):
             hidden = x
             for number in range(2):
@@ -207,6 +208,7 @@ class MultiStageTcn(nn.Module):
         streaming: bool = False,
     ) -> Float[Array, "stages batch time labels"]:
         """Returns logits of every stage, the last of which is the answer."""
+        x = jnp.where(mask[..., None], x, 0)
         if self.input_dropout_rate and not deterministic:
             channels = jnp.ones((x.shape[0], 1, x.shape[-1]), x.dtype)
             x = x * Dropout(self.input_dropout_rate)(channels, deterministic=False)

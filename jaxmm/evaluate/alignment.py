@@ -85,9 +85,10 @@ def _compared(
     embeddings: Float[np.ndarray, "labels dim"],
 ) -> tuple[Float[np.ndarray, "time"], Float[np.ndarray, "time"], Int[np.ndarray, "time"]]:
     """Returns each frame's squared error, similarity to its description, and the rank of that."""
-    found = similarities(features.astype(np.float64), embeddings.astype(np.float64))
+    features, embeddings = features.astype(np.float64), embeddings.astype(np.float64)
+    found = similarities(features, embeddings)
     right = found[np.arange(len(labels)), labels]
-    squares = np.square(features - embeddings[labels]).mean(axis=1, dtype=np.float64)
+    squares = np.square(features - embeddings[labels]).mean(axis=1)
     return squares, right, 1 + (found > right[:, None]).sum(axis=1)
 
 
