@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Float32, Int32
 
 from jaxmm.data.segmentation.video import LabelledVideo
 from jaxmm.data.segmented import SegmentedData
@@ -72,7 +72,7 @@ def embeddings_of(model: Model) -> Float32[np.ndarray, "labels out"] | None:
 
 def labels_of(
     answers: Float[np.ndarray, "time out"], embeddings: Float[np.ndarray, "labels out"] | None
-) -> Int[np.ndarray, "time"]:
+) -> Int32[np.ndarray, "time"]:
     """Returns the number of each frame's label: that of the nearest embedding, or the preferred one.
 
     Args:
@@ -84,7 +84,7 @@ def labels_of(
         >>> labels_of(np.array([[0.0, 2.0]]), None).tolist(), labels_of(np.array([[0.0, 2.0]]), np.eye(2)).tolist()
         ([1], [1])
     """
-    return (answers if embeddings is None else similarities(answers, embeddings)).argmax(axis=1)
+    return (answers if embeddings is None else similarities(answers, embeddings)).argmax(axis=1).astype(np.int32)
 
 
 def segment_ratios_of(
