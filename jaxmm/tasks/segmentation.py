@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxmm.encoders.tcn import STREAM, MultiStageTcn
 from jaxmm.errors import ConfigError
+from jaxmm.objectives.reduce import masked_mean
 from jaxmm.objectives.segmentation import segmentation_losses
 from jaxmm.optim import AdamW
 from jaxmm.tasks.frame_task import FrameTask
@@ -73,8 +74,8 @@ class SegmentationTask(FrameTask):
         )
         logits, mask = cast(Array, logits).astype(jnp.float32), batch["label_mask"]
         losses = [segmentation_losses(stage, batch["labels"], mask, smoothing=self.smoothing) for stage in logits]
-        right = (logits[-1].argmax(axis=-1) == batch["labels"]) & mask
-        return jnp.stack(losses).sum(axis=0), (collections, {"accuracy": right.sum() / jnp.maximum(mask.sum(), 1)})
+        right = (logits[-1].argmax(axis=-1) == batch["labels"]).astype(jnp.float32)
+        return jnp.stack(losses).sum(axis=0), (collections, {"accuracy": masked_mean(right, mask)})
 
     def answer(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch time labels"]:
         """Returns the logits of the labels of `features` under `frame_mask`."""

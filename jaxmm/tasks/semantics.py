@@ -10,8 +10,9 @@ from jaxtyping import Float32
 
 from jaxmm.data.cache import cache_dir
 from jaxmm.data.segmentation.labels import Vocabulary
+from jaxmm.data.text import TOKENIZER_FILE
 from jaxmm.errors import ConfigError, WeightsError
-from jaxmm.hub import TENSORS, find_checkpoint
+from jaxmm.hub import CONFIG, TENSORS, find_checkpoint
 from jaxmm.tasks.sentences import SentenceEncoder
 from jaxmm.weights.label_embeddings import FORMATS, read_label_embeddings, write_label_embeddings
 
@@ -85,10 +86,10 @@ def _of_file(path: Path, vocabulary: Vocabulary) -> Float32[np.ndarray, "labels 
 
 
 def _of_checkpoint(folder: Path, descriptions: tuple[str, ...]) -> Float32[np.ndarray, "labels dim"]:
-    """Embeds descriptions, or returns what was kept of the same ones and the same weights."""
-    tensors = folder / TENSORS
-    weights = hashlib.sha256(tensors.read_bytes()).hexdigest() if tensors.is_file() else None
-    identity = hashlib.sha256(json.dumps([weights, descriptions]).encode()).hexdigest()[:24]
+    """Embeds descriptions, or returns what was kept of the same ones and the same weights and tokenizer."""
+    files = [path for name in (CONFIG, TENSORS, TOKENIZER_FILE) if (path := folder / name).is_file()]
+    read = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    identity = hashlib.sha256(json.dumps([read, descriptions]).encode()).hexdigest()[:24]
     kept = cache_dir() / "semantics" / f"{identity}.safetensors"
     names = [f"{_DESCRIBED}{place}" for place in range(len(descriptions))]
     if kept.is_file():
