@@ -16,7 +16,7 @@ from jaxmm.data.dataset import Dataset, DataSettings
 from jaxmm.data.fingerprint import digest
 from jaxmm.data.segmentation.check import check_segments
 from jaxmm.data.segmentation.labels import Vocabulary
-from jaxmm.data.segmentation.packed import packed_videos
+from jaxmm.data.segmentation.packed import packed_videos, vocabulary_of
 from jaxmm.data.segmentation.scale import Scale
 from jaxmm.data.segmentation.sources import ProceduralSegments, SegmentationSource
 from jaxmm.data.segmentation.video import LabelledVideo
@@ -36,14 +36,17 @@ _SHORTEST, _GROWTH = 64, 1.25
 def padded_length(num_frames: int) -> int:
     """Returns the length that a batch is padded to, one of few: each is 1.25 times the one before, from 64 frames on.
 
-    A program is compiled for each, so there are at most 1 + log(longest / shortest) / log(1.25) of them.
+    They are rounded up to multiples of 8. A program is compiled for each, so there are at most
+    2 + log(longest / shortest) / log(1.25) of them.
 
     Example:
-        >>> [padded_length(num_frames) for num_frames in (1, 64, 65, 330)]
-        [64, 64, 80, 384]
+        >>> [padded_length(num_frames) for num_frames in (1, 64, 65, 330, 552)]
+        [64, 64, 80, 352, 552]
     """
-    steps = max(0, math.ceil(math.log(num_frames / _SHORTEST) / math.log(_GROWTH) - 1e-9))
-    return max(num_frames, 8 * math.ceil(_SHORTEST * _GROWTH**steps / 8))
+    length = _SHORTEST
+    while length < num_frames:
+        length = 8 * math.ceil(_GROWTH * length / 8)
+    return length
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -116,7 +119,7 @@ class SegmentedVideos(DataSettings):
             DataError: If the source cannot be read, or its labels or features are not those seen first.
         """
         packed = packed_videos(self.source, self.folder)
-        vocabulary = Vocabulary(tuple(packed.about["labels"]), tuple(packed.about["descriptions"]))
+        vocabulary = vocabulary_of(packed.about)
         for field in ("null_labels", "wrong_labels", "unseen_labels"):
             for label in getattr(self, field):
                 if label not in vocabulary.labels:
@@ -125,15 +128,16 @@ class SegmentedVideos(DataSettings):
         if not (assets / _VIDEOS).is_file():
             known = [place for place, key in enumerate(packed.keys) if assigned.get(key) == "train"]
             if not known:
-                raise DataError("data.source: no video is one of training; see its bundles, and data.fold")
+                raise DataError("data.source: no video is one of training; name some in its bundle of train")
             scale = Scale.of(packed.clip(place) for place in known) if self.standardize else Scale.none(_dim(packed))
             assets.mkdir(parents=True, exist_ok=True)
             write_text(assets / _VIDEOS, json.dumps({**dataclasses.asdict(vocabulary), **scale.as_json()}))
         data = SegmentedData(self, packed, assigned, assets)
         if (data.vocabulary.labels, data.scale.dim) != (vocabulary.labels, _dim(packed)):
             raise DataError(
-                f"data.root: {self.root} has {vocabulary.num_labels} labels and {_dim(packed)} features, or other ones "
-                f"than the run was trained on ({data.vocabulary.num_labels} and {data.scale.dim})"
+                f"data.root: {self.root} has {vocabulary.num_labels} labels and {_dim(packed)} features a frame, but "
+                f"the run was trained on {data.vocabulary.num_labels} and {data.scale.dim}, or on labels of other "
+                "names; give data like those of training"
             )
         return data
 
@@ -143,13 +147,11 @@ class SegmentedVideos(DataSettings):
 
     def saved_vocabulary(self, assets: Path) -> Vocabulary:
         """Returns the labels that `open` saw first, with their descriptions."""
-        fields = _read_assets(assets)
-        return Vocabulary(tuple(fields["labels"]), tuple(fields["descriptions"]))
+        return _read_assets(assets)[0]
 
-    def saved_scale(self, assets: Path) -> "Scale":
+    def saved_scale(self, assets: Path) -> Scale:
         """Returns the statistics that `open` wrote for a run."""
-        fields = _read_assets(assets)
-        return Scale(np.array(fields["mean"], np.float32), np.array(fields["std"], np.float32))
+        return _read_assets(assets)[1]
 
     def blank_batch(self, *, num_joints: int | None = None) -> Batch:
         """Returns a batch of one row of zeros, of the shortest padded length.
@@ -218,7 +220,8 @@ class SegmentedVideos(DataSettings):
             assigned.update((key, "test") for key in tested)
         if "val" not in assigned.values():
             train = _shuffled(key for key, split in assigned.items() if split == "train")
-            for key in train[: math.ceil(self.val_fraction * len(train))] if len(train) > 1 else ():
+            # However large the share, one is left to train on.
+            for key in train[: min(math.ceil(self.val_fraction * len(train)), len(train) - 1)]:
                 assigned[key] = "val"
         return assigned
 
@@ -228,15 +231,14 @@ def _shuffled(keys: Iterable[str]) -> list[str]:
     return sorted(keys, key=lambda key: hashlib.sha256(key.encode()).hexdigest())
 
 
-def _read_assets(assets: Path) -> dict[str, Any]:
+def _read_assets(assets: Path) -> tuple[Vocabulary, Scale]:
     try:
         fields = read_json(assets / _VIDEOS)
-        lists = [fields[name] for name in ("labels", "descriptions", "mean", "std")]
-        if not all(isinstance(own, list) for own in lists) or len(lists[2]) != len(lists[3]):
-            raise ValueError("not lists of labels and numbers")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if not isinstance(fields, dict):
+            raise TypeError("it holds no fields")
+        return vocabulary_of(fields), Scale.of_json(fields)
+    except (OSError, ValueError, KeyError, TypeError, DataError) as error:
         raise DataError(f"{assets / _VIDEOS}: cannot be read ({reason(error)}); the run is incomplete") from error
-    return fields
 
 
 def _dim(packed: Stored) -> int:
