@@ -12,6 +12,7 @@ from tyro.conf import arg, subcommand
 import jaxmm
 from jaxmm import console
 from jaxmm.commands.data import Data
+from jaxmm.commands.frames import Compare, Label
 from jaxmm.commands.runs import Evaluate, Inspect, Train, Verify
 from jaxmm.commands.search import Embed, MakeIndex, Retrieve
 from jaxmm.commands.signs import Generate
@@ -28,6 +29,8 @@ Command = (
     | Annotated[Retrieve, subcommand("retrieve")]
     | Annotated[Embed, subcommand("embed")]
     | Annotated[Generate, subcommand("generate")]
+    | Annotated[Label, subcommand("label")]
+    | Annotated[Compare, subcommand("compare")]
     | Annotated[Inspect, subcommand("inspect")]
     | Annotated[Verify, subcommand("verify")]
     | Annotated[Data, subcommand("data")]

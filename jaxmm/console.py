@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 _MOST_SHAPES = 6
+_TELLING = ("recall@1", "signing/ndtw_mje", "reconstruction/ape", "val/loss", "segments/accuracy", "f1@50/exclusive")
 _WIDEST = 1000
 
 
@@ -168,8 +169,8 @@ def training_progress() -> Iterator[Any]:
 
 
 def _line(values: Mapping[str, float]) -> str:
-    """The scalars worth a line: of validation only first recalls, of training all."""
-    chosen = {name: value for name, value in values.items() if not name.startswith("val/") or name.endswith("recall@1")}
+    """The scalars worth a line: of training all, of validation those that tell most."""
+    chosen = {name: value for name, value in values.items() if not name.startswith("val/") or name.endswith(_TELLING)}
     return "  ".join(f"{name.removeprefix('train/')} {value:.3f}" for name, value in chosen.items())
 
 

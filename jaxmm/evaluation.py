@@ -11,9 +11,10 @@ from jaxmm.errors import ConfigError
 from jaxmm.evaluate.protocols import BY_SIMILARITY, Protocol
 from jaxmm.evaluate.retrieval import evaluate_retrieval
 from jaxmm.experiment import Experiment
+from jaxmm.frames.evaluation import evaluate_frames
 from jaxmm.model import Model, load
 from jaxmm.sign_evaluation import evaluate_reconstruction, evaluate_signing
-from jaxmm.tasks.base import Encodes, Generates
+from jaxmm.tasks.base import AnswersFrames, Encodes, Generates
 from jaxmm.tasks.sentences import SentenceEncoder
 
 
@@ -37,7 +38,7 @@ def evaluate(
         root: Folder of the data; the run's own by default.
         split: `train`, `val` or `test`.
         checkpoint: `last`, `best`, or a step.
-        bootstrap: Draws for 95% intervals over queries or clips; 0 has none.
+        bootstrap: Draws for 95% intervals over queries, clips or videos; 0 has none.
         protocol: Of a retrieval run, what queries are searched in; by default all.
         graded: Of a retrieval run, whether to add nDCG by the similarity of captions.
         sentences: What the similarity of captions comes from: a checkpoint, or a function from texts to unit-norm
@@ -48,7 +49,8 @@ def evaluate(
     Returns:
         The step, and scores by name, with the ends of intervals `.../low` and `.../high`: of a retrieval run what
         `evaluate_retrieval` returns after `<split>/`, and the protocol as the name of a one; of a run that generates
-        signing what `evaluate_signing` returns; of a signing autoencoder what `evaluate_reconstruction` does.
+        signing what `evaluate_signing` returns; of a signing autoencoder what `evaluate_reconstruction` does; of one
+        that answers frames of videos what `evaluate_frames` does.
 
     Raises:
         ConfigError: If an argument has no use for the run; or captions must be compared, and neither the run nor
@@ -78,6 +80,9 @@ def evaluate(
             back_translation=None if back_translation is None else load(back_translation),
             autoencoder=None if autoencoder is None else load(autoencoder),
         )
+    elif isinstance(model.experiment.task, AnswersFrames):
+        _refuse(of_retrieval | of_signing, model, "answers frames of videos")
+        scores = evaluate_frames(model, split=split, root=root, num_resamples=bootstrap)
     elif isinstance(model.experiment.task, Encodes):
         _refuse(of_retrieval | of_signing, model, "is an autoencoder of signing")
         scores = evaluate_reconstruction(model, split=split, root=root, num_resamples=bootstrap)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from jaxmm.errors import DataError
+
 MAX_JSON_BYTES = 8 * 2**20
 """Of a JSON file: as objects it may take thirty times as much."""
 
@@ -26,6 +28,19 @@ def write_text(path: Path, text: str) -> None:
     building = path.with_name(f".{path.name}.{os.getpid()}")
     building.write_text(text, encoding="utf-8")
     building.replace(path)
+
+
+def check_free(out: Path) -> None:
+    """Refuses a folder to write that holds something.
+
+    Raises:
+        DataError: If it does, or is no folder.
+
+    Example:
+        >>> check_free(Path("no/such/folder"))
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"{out}: is not an empty folder; choose another to write into")
 
 
 def files_below(root: Path, ending: str) -> Iterator[Path]:

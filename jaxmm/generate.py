@@ -10,6 +10,7 @@ from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign.folder import write_sign_folder
 from jaxmm.data.sign.pose_file import write_pose
 from jaxmm.errors import ConfigError, DataError, MissingExtraError
+from jaxmm.files import check_free
 from jaxmm.page.animation import ANIMATIONS, gif_bytes, mp4_bytes
 
 
@@ -42,19 +43,6 @@ def write_signs(out: Path, clips: Sequence[SignClip]) -> None:
     except BaseException:
         shutil.rmtree(out.resolve(), ignore_errors=True)  # it held nothing before
         raise
-
-
-def check_free(out: Path) -> None:
-    """Refuses a folder to write that holds something.
-
-    Raises:
-        DataError: If it does, or is no folder.
-
-    Example:
-        >>> check_free(Path("no/such/folder"))
-    """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out}: is not an empty folder; choose another to write clips into")
 
 
 def write_trajectory(path: Path, clip: SignClip, landmarks: Sequence[str]) -> None:

@@ -4,19 +4,23 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import flax.linen as nn
 import numpy as np
 from jaxtyping import Float32
 
 from jaxmm.checkpoint import Checkpoints
+from jaxmm.data.dataset import DataSettings
 from jaxmm.data.motion import Motion, Skeleton, resample
-from jaxmm.data.motion_text import MotionTextData
+from jaxmm.data.motion_text import MotionText, MotionTextData
+from jaxmm.data.segmented import SegmentedData, SegmentedVideos
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign_text import SignText, SignTextData
 from jaxmm.embedder import Embedder
 from jaxmm.errors import CheckpointError, ConfigError, DataError
 from jaxmm.experiment import Experiment, read_experiment
+from jaxmm.frames.answers import FrameAnswers
 from jaxmm.index import Hit, Index
 from jaxmm.sign_codes import SignCoder
 from jaxmm.signing import SignMaker
@@ -25,6 +29,7 @@ from jaxmm.typing import Collections, Params
 
 CONFIG_FILE = "config.json"
 ASSETS_FOLDER = "assets"
+Kind = TypeVar("Kind", bound=DataSettings)
 
 
 class Model:
@@ -150,6 +155,15 @@ class Model:
         """
         return SignCoder(self.experiment.task, self.experiment.data, self.run / ASSETS_FOLDER)
 
+    @functools.cached_property
+    def frames(self) -> FrameAnswers:
+        """The compiled network of a run that answers frames of videos.
+
+        Raises:
+            ConfigError: If the run is of another system.
+        """
+        return FrameAnswers(self.experiment.task, self.experiment.data, self.run / ASSETS_FOLDER)
+
     def generate(
         self, texts: Sequence[str], *, seed: int = 0, num_frames: int | None = None, signer: str | None = None
     ) -> list[SignClip]:
@@ -171,10 +185,12 @@ class Model:
         return self.signer(self.params, self.collections, texts, seed=seed, num_frames=num_frames, signer=signer)
 
     def open_data(self, *, root: str | None = None) -> MotionTextData:
-        """Opens the run's data, or the data at another root with the run's settings."""
-        settings = self.embedder.data
-        settings = settings if root is None else dataclasses.replace(settings, root=root)
-        return settings.open(self.run / ASSETS_FOLDER)
+        """Opens the run's motions and texts, or those at another root with the run's settings.
+
+        Raises:
+            ConfigError: If the run is not one of retrieval.
+        """
+        return self._settings(MotionText, root).open(self.run / ASSETS_FOLDER)
 
     def open_signing(self, *, root: str | None = None) -> SignTextData:
         """Opens the run's signing, or the signing at another root with the run's settings.
@@ -182,11 +198,21 @@ class Model:
         Raises:
             ConfigError: If the run is not one of signing.
         """
+        return self._settings(SignText, root).open(self.run / ASSETS_FOLDER)
+
+    def open_segmented(self, *, root: str | None = None) -> SegmentedData:
+        """Opens the run's labelled videos, or those at another root with the run's settings.
+
+        Raises:
+            ConfigError: If the run is not one of labelled videos.
+        """
+        return self._settings(SegmentedVideos, root).open(self.run / ASSETS_FOLDER)
+
+    def _settings(self, kind: type[Kind], root: str | None) -> Kind:
         settings = self.experiment.data
-        if not isinstance(settings, SignText):
-            raise ConfigError(f"{self.run}: its data are {type(settings).__name__}; choose a run on SignText")
-        settings = settings if root is None else dataclasses.replace(settings, root=root)
-        return settings.open(self.run / ASSETS_FOLDER)
+        if not isinstance(settings, kind):
+            raise ConfigError(f"{self.run}: its data are {type(settings).__name__}; choose a run on {kind.__name__}")
+        return settings if root is None else dataclasses.replace(settings, root=root)
 
     def index(self, split: str = "test", *, root: str | None = None) -> Index:
         """Embeds a split of the data as a gallery to search.

@@ -1,25 +1,35 @@
 """What a state is scored by while it is trained."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
+from jaxtyping import Array, Float
 
 from jaxmm.data.dataset import Dataset
 from jaxmm.data.motion_text import MotionTextData
+from jaxmm.data.segmented import SegmentedData
 from jaxmm.data.sign_text import SignTextData
 from jaxmm.embedder import Embedder
 from jaxmm.errors import ConfigError
 from jaxmm.evaluate.retrieval import evaluate_retrieval
 from jaxmm.evaluate.signs import SignDistance, clip_errors, score_signs
 from jaxmm.experiment import Experiment
+from jaxmm.frames.answers import FrameAnswers
+from jaxmm.frames.evaluation import compare_answers, label_types
+from jaxmm.objectives.reduce import weighted_mean
 from jaxmm.sign_codes import SignCoder
 from jaxmm.signing import SignMaker
 from jaxmm.state import TrainState
-from jaxmm.tasks.base import Encodes, Generates
+from jaxmm.tasks.base import Aligns, AnswersFrames, Encodes, Generates, Task
 from jaxmm.train.loop import Loop
+from jaxmm.train.step import compile_eval, place_whole
 from jaxmm.train.stopping import Better
+from jaxmm.typing import Batch, Collections, Params
 
 _MOST_SIGNED = 64  # clips of a validation split that are generated and compared
 
@@ -45,7 +55,7 @@ def validation(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score 
                 f"loop.best_metric is {loop.best_metric!r}, but the data have no val split; set it to None"
             )
         return None
-    kinds = {Generates: _signing, Encodes: _reconstruction}
+    kinds = {Generates: _signing, Encodes: _reconstruction, AnswersFrames: _frames}
     of_kind = next((score for kind, score in kinds.items() if isinstance(experiment.task, kind)), _retrieval)
     return of_kind(experiment, data, mesh)
 
@@ -105,3 +115,39 @@ def _reconstruction(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> S
         return {"val/reconstruction/ape": float(clip_errors(made, real, SignDistance())["ape"].mean())}
 
     return score
+
+
+def _frames(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score:
+    task, segmented = experiment.task, cast(SegmentedData, data)  # the task takes no other data
+    frames = FrameAnswers(task, segmented.settings, segmented.assets, mesh=mesh)
+    videos, types = segmented.videos("val"), label_types(segmented)
+    sum_losses = compile_eval(functools.partial(_sum_losses, task), mesh, precision=task.numerics.matmul_precision)
+
+    def compared(answers: list[np.ndarray], embeddings: np.ndarray | None) -> Mapping[str, float]:
+        scores = compare_answers(answers, videos, embeddings, types=types)
+        return {f"val/{name}": value for name, value in scores.items()}
+
+    def score(state: TrainState) -> Mapping[str, float]:
+        answers = list(frames(state.params, state.collections, [video.features for video in videos]))
+        embeddings = np.asarray(task.embeddings(state.collections)) if isinstance(task, Aligns) else None
+        sums = [
+            np.asarray(sum_losses(state.params, state.collections, place_whole(batch, mesh)))
+            for batch in segmented.batches("val")
+        ]
+        loss, count = np.sum(sums, axis=0)
+        return {"val/loss": float(loss / max(count, 1)), **compared(answers, embeddings)}
+
+    perfect = np.eye(segmented.vocabulary.num_labels, dtype=np.float32)
+    named = compared([perfect[video.labels] for video in videos], perfect if isinstance(task, Aligns) else None)
+    smaller = ("loss", "std_cosine_similarity")
+    _check_best(
+        experiment.loop, {name: "smaller" if name.endswith(smaller) else "larger" for name in ("val/loss", *named)}
+    )
+    return score
+
+
+def _sum_losses(task: Task, params: Params, collections: Collections, batch: Batch) -> Float[Array, "two"]:
+    """Returns the sum of the losses of what counts in a batch, and how much does."""
+    losses, _ = task.loss(params, collections, batch, jax.random.key(0), train=False)
+    counts = task.counts(batch)
+    return jnp.stack([weighted_mean(losses, counts) * counts.sum(), counts.sum().astype(jnp.float32)])

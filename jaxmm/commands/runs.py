@@ -11,6 +11,8 @@ from jaxmm.commands.options import Checkpoint, Json, Root, Split
 from jaxmm.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jaxmm.experiment import Experiment
 
 
@@ -66,14 +68,22 @@ class Evaluate:
     autoencoder: Annotated[
         Path | None, arg(help="Of text-to-sign: autoencoder run by whose codes generated clips are compared with real.")
     ] = None
+    pictures: Annotated[
+        Path | None,
+        arg(help="Of videos: folder to write timelines to, and how near features are to their descriptions."),
+    ] = None
     checkpoint: Checkpoint = "last"
     json: Json = False
 
     def __call__(self) -> None:
         """Evaluates and prints the scores."""
-        from jaxmm.evaluate.signs import SignDistance
         from jaxmm.evaluation import evaluate
 
+        if self.pictures is not None:
+            from jaxmm.frames.pictures import draw_answers
+            from jaxmm.model import load
+
+            draw_answers(load(self.run, checkpoint=self.checkpoint), self.pictures, split=self.split, root=self.root)
         scores = evaluate(
             self.run,
             root=self.root,
@@ -86,14 +96,22 @@ class Evaluate:
             back_translation=self.back_translation,
             autoencoder=self.autoencoder,
         )
-        protocol = self.protocol or "all"
-        how: dict[str, object] = dict(SignDistance().settings())
-        if f"protocol/{protocol}" in scores:
-            how = {"protocol": protocol}
+        how = _measured(scores, protocol=self.protocol or "all")
         judges = {"back-translation": self.back_translation, "autoencoder": self.autoencoder}
         how |= {name: judge for name, judge in judges.items() if judge is not None}
         told = "; ".join(f"{name} {value}" for name, value in how.items())
         console.show_scores(scores, title=f"{self.run}, {told}", as_json=self.json)
+
+
+def _measured(scores: "Mapping[str, float]", *, protocol: str) -> dict[str, object]:
+    """Returns how what was scored is measured."""
+    from jaxmm.evaluate.signs import SignDistance
+
+    if f"protocol/{protocol}" in scores:
+        return {"protocol": protocol}
+    if any("/segments/" in name for name in scores):
+        return {"shares": "of 1", "F1": "over the segments of all videos"}
+    return dict(SignDistance().settings())
 
 
 @dataclasses.dataclass(frozen=True)

@@ -109,23 +109,64 @@ class Retrieve:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Embed:
-    """Write the embeddings of a split, and optionally a t-SNE or UMAP picture of both modalities."""
+    """Write the embeddings of a split and optionally a picture of them, or the enhanced features of all videos."""
 
     run: Positional[Path]
-    out: Annotated[Path, arg(help="Folder to write: motion.npy, text.npy, motions.jsonl, captions.jsonl.")]
+    out: Annotated[
+        Path,
+        arg(
+            help="Folder to write. Of retrieval: motion.npy, text.npy, motions.jsonl, captions.jsonl. Of videos: "
+            "<video>.npy (dim, time) and features.json."
+        ),
+    ]
     root: Root = None
-    split: Split = "test"
-    tsne: Annotated[bool, arg(help="Also draw tsne.png (needs the extra 'plots').")] = False
-    umap: Annotated[bool, arg(help="Also draw umap.png (needs the extra 'umap').")] = False
+    split: Annotated[Split | None, arg(help="Of retrieval: which split, test by default.")] = None
+    tsne: Annotated[bool, arg(help="Of retrieval: also draw tsne.png (needs the extra 'plots').")] = False
+    umap: Annotated[bool, arg(help="Of retrieval: also draw umap.png (needs the extra 'umap').")] = False
+    cross_fit: Annotated[
+        int,
+        arg(
+            help="Of videos: cut those of training into so many parts, and write the features of each by a run that "
+            "was trained without it; 0 writes all by RUN, which was fitted to the labels of its training videos."
+        ),
+    ] = 0
     checkpoint: Checkpoint = "last"
     json: Json = False
 
     def __call__(self) -> None:
-        """Writes the embeddings and prints their sizes."""
+        """Writes the embeddings or features, and prints how many."""
+        from jaxmm.experiment import read_experiment
+        from jaxmm.model import CONFIG_FILE
+        from jaxmm.tasks.base import AnswersFrames
+
+        config = self.run / CONFIG_FILE
+        of_videos = config.is_file() and isinstance(read_experiment(config).task, AnswersFrames)
+        self._features() if of_videos else self._embeddings()
+
+    def _features(self) -> None:
+        from jaxmm.frames.enhance import write_answers
+
+        if self.split is not None or self.tsne or self.umap:
+            raise ConfigError(f"{self.run} answers frames of videos: leave --split, --tsne and --umap out")
+        with console.training_progress() as report:
+            counts = write_answers(
+                self.run,
+                self.out,
+                cross_fit=self.cross_fit,
+                root=self.root,
+                checkpoint=self.checkpoint,
+                report=report,
+            )
+        how = "by runs that never saw them" if self.cross_fit else "fitted to their labels"
+        console.show(counts, title=f"{self.out}: features of training videos {how}", as_json=self.json)
+
+    def _embeddings(self) -> None:
         from jaxmm.model import load
         from jaxmm.retrieve import write_embeddings
 
-        index = load(self.run, checkpoint=self.checkpoint).index(self.split, root=self.root)
+        if self.cross_fit:
+            raise ConfigError(f"{self.run} answers no frames of videos, so --cross_fit has no use; leave it out")
+        index = load(self.run, checkpoint=self.checkpoint).index(self.split or "test", root=self.root)
         write_embeddings(self.out, index, tsne=self.tsne, umap=self.umap)
         sizes = {"motions": len(index.keys), "captions": len(index.captions), "dim": index.motion.shape[1]}
         console.show(sizes, title=f"{self.out}", as_json=self.json)

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ def cache_dir() -> Path:
     return Path(os.environ.get("JAXMM_CACHE") or default)
 
 
-def packed_folder(kind: str, source: Any, root: Path | None, *, fps: float) -> Path:
+def packed_folder(kind: str, source: Any, root: Path | None, *, fps: float, others: Iterable[Path] = ()) -> Path:
     """Returns where a source is packed: another folder whenever its files or settings are others.
 
     Args:
@@ -24,17 +25,21 @@ def packed_folder(kind: str, source: Any, root: Path | None, *, fps: float) -> P
         source: The source's settings, a dataclass.
         root: Folder of its files; None when it has none.
         fps: Frame rate that it is packed at.
+        others: Folders and files beyond the root that it reads too.
 
     Example:
         >>> from jaxmm.optim import Horizon
         >>> packed_folder("motions", Horizon(), None, fps=20.0).parent.name
         'motions'
     """
-    files = []
-    if root is not None and root.is_dir():
-        for path in filter(Path.is_file, sorted(root.rglob("*"))):
-            stat = path.stat()
-            files.append((str(path.relative_to(root)), stat.st_size, stat.st_mtime_ns))
     where = str(root.resolve()) if root is not None else None
+    files = [own for path in (root, *others) if path is not None for own in _files(path)]
     identity = [_VERSION, type(source).__name__, dataclasses.asdict(source), where, fps, files]
     return cache_dir() / kind / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24]
+
+
+def _files(root: Path) -> Iterator[tuple[str, int, int]]:
+    """Yields name, size and time of every file of a folder, or of one file."""
+    for path in filter(Path.is_file, sorted(root.rglob("*")) if root.is_dir() else [root]):
+        stat = path.stat()
+        yield str(path.relative_to(root)), stat.st_size, stat.st_mtime_ns

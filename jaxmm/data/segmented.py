@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -16,7 +16,7 @@ from jaxmm.data.dataset import Dataset, DataSettings
 from jaxmm.data.fingerprint import digest
 from jaxmm.data.segmentation.check import check_segments
 from jaxmm.data.segmentation.labels import Vocabulary
-from jaxmm.data.segmentation.packed import packed_videos
+from jaxmm.data.segmentation.packed import packed_videos, vocabulary_of
 from jaxmm.data.segmentation.scale import Scale
 from jaxmm.data.segmentation.sources import ProceduralSegments, SegmentationSource
 from jaxmm.data.segmentation.video import LabelledVideo
@@ -36,14 +36,17 @@ _SHORTEST, _GROWTH = 64, 1.25
 def padded_length(num_frames: int) -> int:
     """Returns the length that a batch is padded to, one of few: each is 1.25 times the one before, from 64 frames on.
 
-    A program is compiled for each, so there are at most 1 + log(longest / shortest) / log(1.25) of them.
+    They are rounded up to multiples of 8. A program is compiled for each, so there are at most
+    2 + log(longest / shortest) / log(1.25) of them.
 
     Example:
-        >>> [padded_length(num_frames) for num_frames in (1, 64, 65, 330)]
-        [64, 64, 80, 384]
+        >>> [padded_length(num_frames) for num_frames in (1, 64, 65, 330, 552)]
+        [64, 64, 80, 352, 552]
     """
-    steps = max(0, math.ceil(math.log(num_frames / _SHORTEST) / math.log(_GROWTH) - 1e-9))
-    return max(num_frames, 8 * math.ceil(_SHORTEST * _GROWTH**steps / 8))
+    length = _SHORTEST
+    while length < num_frames:
+        length = 8 * math.ceil(_GROWTH * length / 8)
+    return length
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,6 +65,7 @@ class SegmentedVideos(DataSettings):
         wrong_labels: Labels that stand for mistakes (D4).
         unseen_labels: Labels whose frames count in no loss of training, as if nobody had named them.
         standardize: Whether features are scaled by the mean and deviation of the training frames.
+        most_speed: How many times faster or slower training plays a video, at random, >= 1; at 1 it is as recorded.
         max_frames: Longest stretch of a video that training sees at once, cut at random; None sees all of it.
 
     Raises:
@@ -81,6 +85,7 @@ class SegmentedVideos(DataSettings):
     wrong_labels: tuple[str, ...] = ()
     unseen_labels: tuple[str, ...] = ()
     standardize: bool = True
+    most_speed: float = 1.0
     max_frames: int | None = None
     batch_size: int = 4
 
@@ -92,6 +97,8 @@ class SegmentedVideos(DataSettings):
             raise ConfigError(
                 f"data.fold is {self.fold}; give (k, K) with K of 2 or more and k from 0 to K - 1, or None"
             )
+        if not 1 <= self.most_speed < math.inf:
+            raise ConfigError(f"data.most_speed is {self.most_speed}; give a factor of 1 or more")
         if self.max_frames is not None and self.max_frames < 1:
             raise ConfigError(f"data.max_frames is {self.max_frames}; give 1 or more, or None")
         if both := set(self.null_labels) & set(self.wrong_labels):
@@ -112,7 +119,7 @@ class SegmentedVideos(DataSettings):
             DataError: If the source cannot be read, or its labels or features are not those seen first.
         """
         packed = packed_videos(self.source, self.folder)
-        vocabulary = Vocabulary(tuple(packed.about["labels"]), tuple(packed.about["descriptions"]))
+        vocabulary = vocabulary_of(packed.about)
         for field in ("null_labels", "wrong_labels", "unseen_labels"):
             for label in getattr(self, field):
                 if label not in vocabulary.labels:
@@ -121,15 +128,16 @@ class SegmentedVideos(DataSettings):
         if not (assets / _VIDEOS).is_file():
             known = [place for place, key in enumerate(packed.keys) if assigned.get(key) == "train"]
             if not known:
-                raise DataError("data.source: no video is one of training; see its bundles, and data.fold")
+                raise DataError("data.source: no video is one of training; name some in its bundle of train")
             scale = Scale.of(packed.clip(place) for place in known) if self.standardize else Scale.none(_dim(packed))
             assets.mkdir(parents=True, exist_ok=True)
             write_text(assets / _VIDEOS, json.dumps({**dataclasses.asdict(vocabulary), **scale.as_json()}))
         data = SegmentedData(self, packed, assigned, assets)
         if (data.vocabulary.labels, data.scale.dim) != (vocabulary.labels, _dim(packed)):
             raise DataError(
-                f"data.root: {self.root} has {vocabulary.num_labels} labels and {_dim(packed)} features, or other ones "
-                f"than the run was trained on ({data.vocabulary.num_labels} and {data.scale.dim})"
+                f"data.root: {self.root} has {vocabulary.num_labels} labels and {_dim(packed)} features a frame, but "
+                f"the run was trained on {data.vocabulary.num_labels} and {data.scale.dim}, or on labels of other "
+                "names; give data like those of training"
             )
         return data
 
@@ -139,13 +147,11 @@ class SegmentedVideos(DataSettings):
 
     def saved_vocabulary(self, assets: Path) -> Vocabulary:
         """Returns the labels that `open` saw first, with their descriptions."""
-        fields = _read_assets(assets)
-        return Vocabulary(tuple(fields["labels"]), tuple(fields["descriptions"]))
+        return _read_assets(assets)[0]
 
-    def saved_scale(self, assets: Path) -> "Scale":
+    def saved_scale(self, assets: Path) -> Scale:
         """Returns the statistics that `open` wrote for a run."""
-        fields = _read_assets(assets)
-        return Scale(np.array(fields["mean"], np.float32), np.array(fields["std"], np.float32))
+        return _read_assets(assets)[1]
 
     def blank_batch(self, *, num_joints: int | None = None) -> Batch:
         """Returns a batch of one row of zeros, of the shortest padded length.
@@ -214,7 +220,8 @@ class SegmentedVideos(DataSettings):
             assigned.update((key, "test") for key in tested)
         if "val" not in assigned.values():
             train = _shuffled(key for key, split in assigned.items() if split == "train")
-            for key in train[: math.ceil(self.val_fraction * len(train))] if len(train) > 1 else ():
+            # However large the share, one is left to train on.
+            for key in train[: min(math.ceil(self.val_fraction * len(train)), len(train) - 1)]:
                 assigned[key] = "val"
         return assigned
 
@@ -224,15 +231,14 @@ def _shuffled(keys: Iterable[str]) -> list[str]:
     return sorted(keys, key=lambda key: hashlib.sha256(key.encode()).hexdigest())
 
 
-def _read_assets(assets: Path) -> dict[str, Any]:
+def _read_assets(assets: Path) -> tuple[Vocabulary, Scale]:
     try:
         fields = read_json(assets / _VIDEOS)
-        lists = [fields[name] for name in ("labels", "descriptions", "mean", "std")]
-        if not all(isinstance(own, list) for own in lists) or len(lists[2]) != len(lists[3]):
-            raise ValueError("not lists of labels and numbers")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if not isinstance(fields, dict):
+            raise TypeError("it holds no fields")
+        return vocabulary_of(fields), Scale.of_json(fields)
+    except (OSError, ValueError, KeyError, TypeError, DataError) as error:
         raise DataError(f"{assets / _VIDEOS}: cannot be read ({reason(error)}); the run is incomplete") from error
-    return fields
 
 
 def _dim(packed: Stored) -> int:
@@ -260,10 +266,18 @@ class SegmentedData(Dataset[SegmentedVideos]):
         """Returns the videos of a split in order, their features as they were stored."""
         return [self._video(index) for index in self.split(split)]
 
+    def batches(self, split: str) -> Iterator[Batch]:
+        """Yields the videos of a split in order, as many at once as in training; all their frames count."""
+        videos, size = self.videos(split), self.settings.batch_size
+        for start in range(0, len(videos), size):
+            some = videos[start : start + size]
+            features, labels = [self.scale(video.features) for video in some], [video.labels for video in some]
+            yield self.settings.stack(features, labels, num_rows=size)
+
     def sample_batch(self) -> Batch:
         """Returns a batch of the types that training uses, of the first videos of its split."""
-        size = self.settings.batch_size
-        return self._batch([(index, 0) for index in self.split("train")[:size]], num_rows=size)
+        first = self.split("train")[: self.settings.batch_size]
+        return self._batch([(index, np.arange(self._length(index))) for index in first])
 
     def fingerprint(self, *, seed: int, num_processes: int = 1) -> dict[str, Any]:
         """Returns what batches are made of, as JSON values that differ where batches would: also labels and scale."""
@@ -289,27 +303,33 @@ class SegmentedData(Dataset[SegmentedVideos]):
         return np.repeat(np.array(numbers, np.int32), counts)
 
     def _length(self, index: int) -> int:
-        whole = int(self._stored.offsets[index + 1] - self._stored.offsets[index])
-        return whole if self.settings.max_frames is None else min(whole, self.settings.max_frames)
+        return int(self._stored.offsets[index + 1] - self._stored.offsets[index])
+
+    def _frames_seen(self, index: int, rng: np.random.Generator) -> Int64[np.ndarray, "time"]:
+        """Returns the frames of a video that training sees: at some speed, and a stretch of them where it is long."""
+        settings, length = self.settings, self._length(index)
+        speed = settings.most_speed ** rng.uniform(-1, 1)
+        frames = np.minimum(np.arange(max(1, round(length / speed))) * speed, length - 1).astype(np.int64)
+        longest = len(frames) if settings.max_frames is None else min(len(frames), settings.max_frames)
+        start = int(rng.integers(len(frames) - longest + 1))
+        return frames[start : start + longest]
 
     def _train_batch(self, step: int, picks: Int64[np.ndarray, "batch"], rows: range, seed: int) -> Batch:
         chosen = [self._splits["train"][int(pick)] for pick in picks]
-        cut = []
-        for row in rows:
-            whole = int(self._stored.offsets[chosen[row] + 1] - self._stored.offsets[chosen[row]])
-            rng = np.random.default_rng((seed, step, row))
-            cut.append((chosen[row], int(rng.integers(whole - self._length(chosen[row]) + 1))))
+        seen = [
+            (index, self._frames_seen(index, np.random.default_rng((seed, step, row))))
+            for row, index in enumerate(chosen)
+        ]
         # Of the whole batch: all processes must compile one shape.
-        longest = max(self._length(index) for index in chosen)
-        return self._batch(cut, num_rows=len(rows), num_frames=padded_length(longest))
+        num_frames = padded_length(max(len(frames) for _, frames in seen))
+        return self._batch(seen[rows.start : rows.stop], num_frames=num_frames)
 
-    def _batch(self, cut: Sequence[tuple[int, int]], *, num_rows: int, num_frames: int | None = None) -> Batch:
-        """Returns stretches of videos, each given by its video and its first frame, as a batch."""
-        stretches = [(index, slice(start, start + self._length(index))) for index, start in cut]
+    def _batch(self, seen: Sequence[tuple[int, Int64[np.ndarray, "_time"]]], *, num_frames: int | None = None) -> Batch:
+        """Returns some frames of videos, each given by its number, as a batch."""
         return self.settings.stack(
-            [self.scale(self._stored.clip(index)[stretch]) for index, stretch in stretches],
-            [self._labels(index)[stretch] for index, stretch in stretches],
-            num_rows=num_rows,
+            [self.scale(self._stored.clip(index)[frames]) for index, frames in seen],
+            [self._labels(index)[frames] for index, frames in seen],
+            num_rows=len(seen),
             num_frames=num_frames,
             counts=self._counts,
         )

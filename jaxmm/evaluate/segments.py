@@ -65,11 +65,12 @@ def segment_ratios(
     return {name: np.array(own) for name, own in rows.items()}
 
 
-def scores_of(ratios: Ratios, *, num_resamples: int = 0, seed: int = 0) -> dict[str, float]:
+def scores_of(*parts: Ratios, num_resamples: int = 0, seed: int = 0) -> dict[str, float]:
     """Returns scores over all videos, and on demand their 95% bootstrap intervals over videos.
 
     Args:
-        ratios: What `segment_ratios` returned; of nothing by nothing the score is 1.
+        parts: What `segment_ratios` returned; of several, such as the test videos of several splits, the means of their
+            scores. Of nothing by nothing the score is 1.
         num_resamples: Bootstrap draws; with any, `<name>/low` and `<name>/high` are added.
         seed: Seed of the draws.
 
@@ -80,38 +81,58 @@ def scores_of(ratios: Ratios, *, num_resamples: int = 0, seed: int = 0) -> dict[
         >>> scores_of({"accuracy": np.array([[1.0, 2.0], [2.0, 2.0]])})
         {'accuracy': 0.75}
     """
-    draws = _draws(ratios, num_resamples, seed)
-    scores = {}
-    for name, own in ratios.items():
-        scores[name] = float(_ratio(own.sum(axis=0)))
-        if num_resamples:
-            low, high = np.percentile(_ratio(own[draws].sum(axis=1)), [2.5, 97.5])
-            scores |= {f"{name}/low": float(low), f"{name}/high": float(high)}
-    return scores
+    return _with_ends(_mean(parts), _drawn(parts, num_resamples, seed))
 
 
-def gains_of(before: Ratios, after: Ratios, *, num_resamples: int, seed: int = 0) -> dict[str, float]:
+def gains_of(
+    before: Sequence[Ratios], after: Sequence[Ratios], *, num_resamples: int = 0, seed: int = 0
+) -> dict[str, float]:
     """Returns by how much scores grow on the same videos, with 95% bootstrap intervals of the difference.
 
     Args:
-        before: Of one method.
+        before: Of one method, the parts of which `scores_of` takes the mean.
         after: Of another, on the same videos in the same order.
-        num_resamples: Bootstrap draws, of videos and so of pairs.
+        num_resamples: Bootstrap draws of videos, the same for both; with any, `<name>/low` and `/high` are added.
         seed: Seed of the draws.
 
     Example:
-        >>> before, after = ({"accuracy": np.array([[right, 4.0]])} for right in (1.0, 3.0))
+        >>> before, after = ([{"accuracy": np.array([[right, 4.0]])}] for right in (1.0, 3.0))
         >>> gains_of(before, after, num_resamples=10)
         {'accuracy': 0.5, 'accuracy/low': 0.5, 'accuracy/high': 0.5}
     """
-    draws, gains = _draws(before, num_resamples, seed), {}
-    for name, own in before.items():
-        gains[name] = float(_ratio(after[name].sum(axis=0)) - _ratio(own.sum(axis=0)))
-        if num_resamples:
-            drawn = _ratio(after[name][draws].sum(axis=1)) - _ratio(own[draws].sum(axis=1))
-            low, high = np.percentile(drawn, [2.5, 97.5])
-            gains |= {f"{name}/low": float(low), f"{name}/high": float(high)}
-    return gains
+    means = [_mean(parts) for parts in (after, before)]
+    drawn = [_drawn(parts, num_resamples, seed) for parts in (after, before)]
+    return _with_ends(
+        {name: float(score - means[1][name]) for name, score in means[0].items()},
+        {name: scores - drawn[1][name] for name, scores in drawn[0].items()},
+    )
+
+
+def _mean(parts: Sequence[Ratios]) -> dict[str, float]:
+    return {name: float(np.mean([_ratio(part[name].sum(axis=0)) for part in parts])) for name in parts[0]}
+
+
+def _drawn(parts: Sequence[Ratios], num_resamples: int, seed: int) -> dict[str, Float64[np.ndarray, "draws"]]:
+    """Returns the mean scores of drawn videos, by name."""
+    if num_resamples < 0:
+        raise ConfigError(f"bootstrap is {num_resamples}; give a number of draws, or 0 for no intervals")
+    rng = np.random.default_rng(seed)
+    sizes = [len(next(iter(part.values()))) for part in parts]
+    draws = [rng.integers(size, size=(num_resamples, size)) for size in sizes]
+    return {
+        name: np.mean([_ratio(part[name][own].sum(axis=1)) for part, own in zip(parts, draws, strict=True)], axis=0)
+        for name in parts[0]
+    }
+
+
+def _with_ends(scores: Mapping[str, float], drawn: Mapping[str, Float64[np.ndarray, "draws"]]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, score in scores.items():
+        found[name] = score
+        if len(drawn[name]):
+            low, high = np.percentile(drawn[name], [2.5, 97.5])
+            found |= {f"{name}/low": float(low), f"{name}/high": float(high)}
+    return found
 
 
 def segments_of(labels: Int[np.ndarray, "time"], *, background: Sequence[int] = ()) -> Int32[np.ndarray, "segments 3"]:
@@ -125,13 +146,6 @@ def segments_of(labels: Int[np.ndarray, "time"], *, background: Sequence[int] = 
     ends = np.concatenate([starts[1:], [len(labels)]]) - 1
     runs = np.stack([labels[starts], starts, ends], axis=1).astype(np.int32)
     return runs[~np.isin(runs[:, 0], list(background))]
-
-
-def _draws(ratios: Ratios, num_resamples: int, seed: int) -> Int[np.ndarray, "draws videos"]:
-    if num_resamples < 0:
-        raise ConfigError(f"bootstrap is {num_resamples}; give a number of draws, or 0 for no intervals")
-    num_videos = len(next(iter(ratios.values())))
-    return np.random.default_rng(seed).integers(num_videos, size=(num_resamples, num_videos))
 
 
 def _ratio(sums: Float64[np.ndarray, "*shape 2"]) -> Float64[np.ndarray, "*shape"]:

@@ -283,3 +283,12 @@ class AnswersFrames(Protocol):
     ) -> tuple[Float[Array, "batch time out"], Collections]:
         """Answers the next frames of a stream, and returns its state after them; see `jaxmm.tasks.segmentation`."""
         ...
+
+
+@runtime_checkable
+class Aligns(AnswersFrames, Protocol):
+    """A task whose answers are features, to be compared with embeddings of labels' descriptions."""
+
+    def embeddings(self, collections: Collections) -> Float[Array, "labels out"]:
+        """Returns the embeddings of the labels of training."""
+        ...

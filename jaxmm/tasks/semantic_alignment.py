@@ -129,6 +129,10 @@ class SemanticAlignmentTask(FrameTask):
         )
         return mean_over_time(losses, batch["label_mask"]), ({**collections, "encoder": changed}, {})
 
+    def embeddings(self, collections: Collections) -> Float[Array, "labels dim"]:
+        """Returns the embeddings of the labels."""
+        return collections["semantics"]["embeddings"]
+
     def answer(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch time dim"]:
         """Returns the aligned features of `features` under `frame_mask`."""
         return self.answer_next(params, collections, batch, None)[0]

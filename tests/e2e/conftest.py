@@ -21,6 +21,11 @@ SIGNS = (
     *("--data.fps", "3", "--data.max_frames", "16", "--task.generator.max_frames", "16"),
     *("--task.generator.num_layers", "1", "--task.objective.adversarial_from", "1"),
 )
+ALIGNMENT = (
+    *("configs/semantic_alignment/tiny.py", "--loop.epochs", "12", "--loop.patience", "3"),
+    # So fast that it soon becomes no better, and stops early.
+    *("--task.optimizer.lr", "0.1", "--data.source.num_train", "8", "--data.source.num_val", "2"),
+)
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +99,12 @@ def short_run(environment, jaxmm_json, tmp_path_factory) -> ShortRun:
 def short_sign_run(environment, jaxmm_json, tmp_path_factory) -> ShortRun:
     """A short run of the tiny config that learns to sign."""
     return ShortRun(SIGNS, tmp_path_factory.mktemp("short_signs"), environment, jaxmm_json)
+
+
+@pytest.fixture(scope="session")
+def short_alignment_run(environment, jaxmm_json, tmp_path_factory) -> ShortRun:
+    """A run of the tiny config that aligns videos, which ends early."""
+    return ShortRun(ALIGNMENT, tmp_path_factory.mktemp("short_alignments"), environment, jaxmm_json)
 
 
 @pytest.fixture(scope="module")

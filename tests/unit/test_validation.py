@@ -7,7 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxmm import Experiment, HashSplit, Loop, SignAutoencoder, SignAutoencoderTask
+from jaxmm import (
+    Experiment,
+    HashSplit,
+    Loop,
+    MultiStageTcn,
+    ProceduralSegments,
+    SegmentationTask,
+    SegmentedVideos,
+    SignAutoencoder,
+    SignAutoencoderTask,
+)
 from jaxmm.errors import ConfigError
 from jaxmm.evaluate.signs import SignDistance, clip_errors, score_signs
 from jaxmm.optim import Horizon
@@ -113,3 +123,20 @@ def test_an_autoencoder_is_scored_by_what_it_tells_again(sign_data):
     with pytest.raises(ConfigError, match=r"set loop\.best_is to 'smaller'"):
         validated(task, sign_data, best_metric="val/reconstruction/ape")
     assert validated(task, sign_data, best_metric="val/reconstruction/ape", best_is="smaller") is not None
+
+
+def test_answers_to_frames_are_scored_by_the_mean_loss_over_frames_and_by_segments(tmp_path):
+    source = ProceduralSegments(num_train=3, num_val=3, num_test=1, dim=8)
+    opened = SegmentedVideos(source=source, batch_size=2).open(tmp_path)
+    task = SegmentationTask(head=MultiStageTcn(num_labels=27, num_stages=1, num_layers=2, dim=4))
+    state = initial(task, opened)
+    scores = validated(task, opened)(state)
+    sums = np.zeros(2)
+    for video in opened.videos("val"):  # one by one, where validation takes two at once
+        batch = opened.settings.stack([opened.scale(video.features)], [video.labels], num_rows=1)
+        losses, _ = task.loss(state.params, {}, jax.tree.map(jnp.asarray, batch), jax.random.key(0), train=False)
+        sums += np.array([float(losses[0]) * video.num_frames, video.num_frames])
+    assert scores["val/loss"] == pytest.approx(sums[0] / sums[1], rel=1e-5)
+    for name in scores:
+        better = "smaller" if name.endswith("loss") else "larger"
+        assert validated(task, opened, best_metric=name, best_is=better) is not None

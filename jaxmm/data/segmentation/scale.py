@@ -1,7 +1,8 @@
 """The mean and deviation by which features of frames are scaled."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -39,6 +40,25 @@ class Scale:
     def none(cls, dim: int) -> "Scale":
         """Returns statistics by which nothing changes."""
         return cls(np.zeros(dim, np.float32), np.ones(dim, np.float32))
+
+    @classmethod
+    def of_json(cls, fields: Mapping[str, Any]) -> "Scale":
+        """Reads what `as_json` returned, from other fields too.
+
+        Raises:
+            KeyError: If one is missing.
+            TypeError: If one is no list of numbers.
+            ValueError: If they are no statistics.
+
+        Example:
+            >>> Scale.of_json(Scale.none(3).as_json()).dim
+            3
+        """
+        with np.errstate(over="ignore"):
+            mean, std = (np.array(fields[name], np.float32) for name in ("mean", "std"))
+        if mean.ndim != 1 or mean.shape != std.shape or not (np.isfinite([mean, std]).all() and (std > 0).all()):
+            raise ValueError("mean and std are not those of features")
+        return cls(mean, std)
 
     @property
     def dim(self) -> int:

@@ -91,6 +91,11 @@ class ProceduralSegments:
         del root
         return VOCABULARY
 
+    def outside(self, root: Path | None) -> tuple[Path, ...]:
+        """Returns nothing: it reads no files."""
+        del root
+        return ()
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SegmentationFolder:
@@ -189,6 +194,15 @@ class SegmentationFolder:
             names = brief(", ".join(path.name for path in found), 200)
             raise DataError(f"{root}: holds {names}; choose one as data.source.descriptions")
         return read_vocabulary(root / self.mapping, found[0] if found else None)
+
+    def outside(self, root: Path | None) -> tuple[Path, ...]:
+        """Returns the folders and files that are read but lie elsewhere than below the root, be it by a link."""
+        if root is None:
+            return ()
+        splits = bundle_path(root, "train", self.split).parent.name
+        described = () if self.descriptions is None else (self.descriptions,)
+        names = (*self.features, self.labels, self.mapping, splits, *described)
+        return tuple(root / name for name in names if not (root / name).resolve().is_relative_to(root.resolve()))
 
 
 SegmentationSource: TypeAlias = ProceduralSegments | SegmentationFolder

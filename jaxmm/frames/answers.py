@@ -52,7 +52,7 @@ class FrameAnswers:
         """Yields the answer to every frame of each video, at its length.
 
         Raises:
-            DataError: If a video has another number of features than those of training.
+            DataError: If a video has no frame, or another number of features than those of training.
         """
         params, collections = place_model(params, collections, self._mesh)
         for video in videos:
@@ -65,8 +65,11 @@ class FrameAnswers:
     def _scaled(self, video: Float32[np.ndarray, "time dim"]) -> Float32[np.ndarray, "time dim"]:
         if video.shape[1] != self._scale.dim:
             raise DataError(
-                f"a video has {video.shape[1]} features a frame, but the run was trained on {self._scale.dim}"
+                f"a video has {video.shape[1]} features a frame, but the run was trained on {self._scale.dim}; compute "
+                "them as those of training were"
             )
+        if not len(video):
+            raise DataError("a video has no frame; leave it out")
         return self._scale(video)
 
     def _part(self, params: Params, collections: Collections, features: np.ndarray, start: int) -> np.ndarray:
@@ -95,7 +98,7 @@ class FrameAnswers:
 
         Raises:
             ConfigError: If the network sees frames to come.
-            DataError: If a chunk has another number of features than those of training.
+            DataError: If a chunk has no frame, or another number of features than those of training.
         """
         params, collections = place_model(params, collections, self._mesh)
         state: Any = {}

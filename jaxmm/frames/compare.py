@@ -1,0 +1,143 @@
+"""Whether aligned features help: segmentation from features as they came, from enhanced ones, and from both."""
+
+import dataclasses
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from jaxmm.data.segmentation.folder import split_numbers
+from jaxmm.data.segmentation.sources import SegmentationFolder, write_segmentation_folder
+from jaxmm.data.segmented import SegmentedVideos
+from jaxmm.errors import ConfigError
+from jaxmm.evaluate.frame_plots import plot_timeline
+from jaxmm.evaluate.segments import Ratios, gains_of, scores_of
+from jaxmm.experiment import Experiment
+from jaxmm.frames.enhance import FACTS, write_answers
+from jaxmm.frames.evaluation import embeddings_of, labels_of, segment_ratios_of
+from jaxmm.model import Model, load
+from jaxmm.run import Report, train
+
+RAW, ENHANCED, BOTH = "raw", "enhanced", "both"
+_LOG = logging.getLogger(__name__)
+
+
+def compare_features(
+    alignment: Experiment,
+    segmentation: Experiment,
+    workdir: Path,
+    *,
+    splits: Sequence[int] = (),
+    cross_fit: int = 5,
+    num_resamples: int = 1000,
+    pictures: bool = False,
+    report: Report = lambda *_: None,
+) -> dict[str, float]:
+    """Trains an alignment on every split, writes its features, and segments by three kinds of features.
+
+    Everything is a run in the working folder, so the same call goes on where another ended.
+
+    Args:
+        alignment: The alignment; its data are those of all runs.
+        segmentation: The segmentation; of its data, all but where they come from counts.
+        workdir: Folder of all runs: `split<K>/alignment`, `/raw`, `/enhanced` and `/both`.
+        splits: Numbers of the splits; by default all of the folder.
+        cross_fit: As in `write_answers`; 0 lets segmentation learn from features that were fitted to its labels.
+        num_resamples: Bootstrap draws over the test videos of each split, for intervals; 0 has none.
+        pictures: Whether to draw a timeline of every test video, in `timelines`.
+        report: Called with scalars as runs are trained.
+
+    Returns:
+        `test/<features>/<metric>`, the means over the splits, and `test/<features> - raw/<metric>`, their gains, of
+        the same videos.
+
+    Raises:
+        ConfigError: If the data do not fit, or the folder holds runs of other experiments.
+        DataError: If the data cannot be read.
+    """
+    settings, root = _folder_of(alignment, workdir)
+    source = settings.source
+    if not isinstance(source, SegmentationFolder) or not source.dim:
+        raise ConfigError("data.source.dim is empty; name the number of features of each folder to compare")
+    found: dict[str, list[Ratios]] = {RAW: [], ENHANCED: [], BOTH: []}
+    for split in splits or tuple(split_numbers(root)):
+        own = workdir / f"split{split}"
+        data = dataclasses.replace(settings, source=dataclasses.replace(source, split=split))
+        width = _align(dataclasses.replace(alignment, data=data), own, cross_fit, report)
+        enhanced, dim = (str((own / "features").resolve()),), (width,)
+        kinds = {RAW: (source.features, source.dim), ENHANCED: (enhanced, dim)}
+        kinds[BOTH] = source.features + enhanced, source.dim + dim
+        models = {}
+        for name, (features, dims) in kinds.items():
+            learnt = dataclasses.replace(source, split=split, features=features, dim=dims)
+            _LOG.info("split %d: segmentation from %s features", split, name)
+            models[name] = _segment(segmentation, dataclasses.replace(settings, source=learnt), own / name, report)
+        for name, ratios in _compared(models, workdir / "timelines" if pictures else None).items():
+            found[name].append(ratios)
+    scores = {name: scores_of(*parts, num_resamples=num_resamples) for name, parts in found.items()}
+    for name in (ENHANCED, BOTH):
+        scores[f"{name} - {RAW}"] = gains_of(found[RAW], found[name], num_resamples=num_resamples)
+    return {f"test/{name}/{metric}": value for name, own in scores.items() for metric, value in own.items()}
+
+
+def _folder_of(alignment: Experiment, workdir: Path) -> tuple[SegmentedVideos, Path]:
+    """Returns settings of data in a folder, to which made-up ones are written first."""
+    settings = alignment.data
+    if not isinstance(settings, SegmentedVideos):
+        raise ConfigError(f"data are {type(settings).__name__}; compare an alignment on SegmentedVideos")
+    if isinstance(settings.source, SegmentationFolder):
+        if settings.folder is None:
+            raise ConfigError("data.root is not set; give the folder of the videos with --data.root PATH")
+        return settings, settings.folder
+    root, made = workdir / "data", settings.source
+    if not root.is_dir():
+        write_segmentation_folder(made.inventory(None).items(), made.vocabulary(None), root)
+    source = SegmentationFolder(dim=(made.dim,), fps=made.fps)
+    return dataclasses.replace(settings, source=source, root=str(root)), root
+
+
+def _align(experiment: Experiment, folder: Path, cross_fit: int, report: Report) -> int:
+    """Trains an alignment, writes its features unless they are there, and returns their width."""
+    run, features = folder / "alignment", folder / "features"
+    train(experiment, run, report=report)
+    checkpoint = _checkpoint(experiment)
+    facts = features / FACTS
+    if not facts.is_file():
+        write_answers(run, features, cross_fit=cross_fit, checkpoint=checkpoint, report=report)
+    model, told = load(run, checkpoint=checkpoint), json.loads(facts.read_text())
+    if (told["digest"], told["cross_fit"]) != (model.digest, cross_fit):
+        raise ConfigError(f"{features}: was written with cross_fit {told['cross_fit']} or by another run; remove it")
+    embeddings = embeddings_of(model)
+    if embeddings is None:
+        raise ConfigError(f"{type(experiment.task).__name__} aligns no features; give the config of an alignment first")
+    return embeddings.shape[1]
+
+
+def _segment(experiment: Experiment, data: SegmentedVideos, run: Path, report: Report) -> Model:
+    own = experiment.data
+    if not isinstance(own, SegmentedVideos):
+        raise ConfigError(f"data are {type(own).__name__}; the second config must be one of segmentation")
+    experiment = dataclasses.replace(experiment, data=dataclasses.replace(own, source=data.source, root=data.root))
+    train(experiment, run, report=report)
+    return load(run, checkpoint=_checkpoint(experiment))
+
+
+def _checkpoint(experiment: Experiment) -> str:
+    return "last" if experiment.loop.best_metric is None else "best"
+
+
+def _compared(models: Mapping[str, Model], timelines: Path | None) -> dict[str, Ratios]:
+    """Compares what segmentations say of their test videos, and draws it."""
+    videos, ratios, said = [], {}, {}
+    for name, model in models.items():
+        data = model.open_segmented()
+        videos, vocabulary = data.videos("test"), data.vocabulary
+        answers = list(model.frames(model.params, model.collections, [video.features for video in videos]))
+        ratios[name] = segment_ratios_of(answers, videos, None)
+        said[name] = [labels_of(answer, None) for answer in answers]
+    if timelines is not None:
+        timelines.mkdir(exist_ok=True)
+        for place, video in enumerate(videos):
+            rows = {"truth": video.labels, **{name: labels[place] for name, labels in said.items()}}
+            plot_timeline(timelines / f"{video.key}.png", rows, vocabulary.labels, title=video.key, fps=video.fps)
+    return ratios

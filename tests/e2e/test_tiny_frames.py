@@ -1,0 +1,151 @@
+"""The shipped tiny configs on labelled videos, from training to labels, features and a comparison, by command line."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxmm.data.segmentation.labels import Vocabulary, read_frame_labels
+from jaxmm.data.segmentation.procedural import VOCABULARY
+from jaxmm.data.segmentation.sources import ProceduralSegments
+
+CHANCE = 1 / VOCABULARY.num_labels
+SMALL = """
+import dataclasses
+from pathlib import Path
+
+from jaxmm import ProceduralSegments
+from jaxmm.experiment import read_config
+
+
+def get_config():
+    tiny = read_config(Path("configs/{system}/tiny.py"))
+    source = ProceduralSegments(num_train=6, num_val=0, num_test=2, dim=16, num_unseen={num_unseen})
+    data = dataclasses.replace(tiny.data, source=source, val_fraction=0.2, unseen_labels=source.unseen)
+    loop = dataclasses.replace(tiny.loop, epochs={epochs}, patience=None, evaluate_every={epochs}, save_every={epochs})
+    return dataclasses.replace(tiny, data=data, loop=loop)
+"""
+
+
+@pytest.fixture(scope="module")
+def alignment(jaxmm, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "alignment"
+    jaxmm("train", "configs/semantic_alignment/tiny.py", "--workdir", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def segmentation(jaxmm, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "segmentation"
+    jaxmm("train", "configs/segmentation/tiny.py", "--workdir", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Returns a config like the tiny one of a system, of a few short passes."""
+    folder = tmp_path_factory.mktemp("configs")
+
+    def write(system: str, *, epochs: int = 2, num_unseen: int = 0) -> Path:
+        path = folder / f"{system}_{epochs}_{num_unseen}.py"
+        path.write_text(SMALL.format(system=system, epochs=epochs, num_unseen=num_unseen))
+        return path
+
+    return write
+
+
+def test_features_of_unseen_videos_find_their_description(jaxmm_json, alignment):
+    scores = jaxmm_json("evaluate", alignment, "--checkpoint", "best")
+    # Of 27 descriptions; the commonest label has a sixth of the frames.
+    assert scores["test/all/chance@1"] == pytest.approx(CHANCE)
+    assert scores["test/all/accuracy@1"] >= 0.6
+    assert scores["test/all/accuracy@5"] >= 0.85
+    assert scores["test/actions/mean_cosine_similarity"] > scores["test/wrong/mean_cosine_similarity"]
+
+
+def test_segments_of_unseen_videos_are_found(jaxmm_json, segmentation):
+    scores = jaxmm_json("evaluate", segmentation, "--bootstrap", 50)
+    assert scores["test/segments/accuracy"] >= 0.7
+    assert scores["test/segments/edit"] >= 0.6
+    for boundary in ("exclusive", "inclusive"):
+        f1 = f"test/segments/f1@50/{boundary}"
+        assert scores[f1] >= 0.6
+        assert scores[f"{f1}/low"] < scores[f1] < scores[f"{f1}/high"]
+
+
+def test_actions_that_were_never_named_are_found_by_their_descriptions(jaxmm, jaxmm_json, small, tmp_path):
+    config = small("semantic_alignment", epochs=20, num_unseen=5)
+    words = ("--data.source.num_train", 40, "--data.source.num_test", 12, "--data.source.dim", 32)
+    jaxmm("train", config, "--workdir", tmp_path / "run", *words)
+    scores = jaxmm_json("evaluate", tmp_path / "run")
+    # Among all labels, most of which training names; twice chance is asked for, and thrice among five.
+    assert scores["test/unseen/accuracy@1"] >= 2 * CHANCE
+    assert scores["test/unseen/accuracy@5"] >= 3 * scores["test/unseen/chance@5"]
+
+
+def test_pictures_are_drawn_of_every_video(jaxmm, alignment, tmp_path):
+    pytest.importorskip("matplotlib", reason="needs matplotlib, the extra 'plots'")
+    jaxmm("evaluate", alignment, "--pictures", tmp_path / "pictures")
+    drawn = {path.stem for path in (tmp_path / "pictures").glob("*.png")}
+    assert drawn == {"similarities", "labels", *(f"test-{number}" for number in range(12))}
+
+
+def test_labels_are_written_by_any_descriptions(jaxmm_json, alignment, segmentation, tmp_path):
+    for run, out in ((alignment, tmp_path / "near"), (segmentation, tmp_path / "chosen")):
+        counts = jaxmm_json("label", run, "--out", out)
+        videos = {path.stem: read_frame_labels(path, VOCABULARY) for path in out.glob("*.txt")}
+        assert len(videos) == counts["videos"] == 12
+        assert sum(map(len, videos.values())) == counts["frames"]
+    descriptions = tmp_path / "other.txt"
+    descriptions.write_text('melon "cut the melon"\nfrying "fry the tomato"\n')
+    counts = jaxmm_json("label", alignment, "--out", tmp_path / "other", "--descriptions", descriptions)
+    assert counts["frames/melon"] > 0 < counts["frames/frying"]
+    first = read_frame_labels(tmp_path / "other/test-0.txt", Vocabulary.of(["melon", "frying"]))
+    assert len(first) == len(videos["test-0"])
+
+
+def test_segmentation_takes_no_descriptions(jaxmm, segmentation, tmp_path):
+    done = jaxmm("label", segmentation, "--out", tmp_path / "x", "--descriptions", tmp_path / "y", status=2)
+    assert "chooses among the labels of training only; leave --descriptions out" in done.stderr
+    assert not (tmp_path / "x").exists()
+
+
+def test_features_of_training_videos_are_made_by_runs_that_never_saw_them(jaxmm, jaxmm_json, small, tmp_path):
+    run, lengths = tmp_path / "run", {}
+    source = ProceduralSegments(num_train=6, num_val=0, num_test=2, dim=16)
+    lengths = {video.key: video.num_frames for video in source.inventory(None).items()}
+    jaxmm("train", small("semantic_alignment"), "--workdir", run)
+    fitted = jaxmm("embed", run, "--out", tmp_path / "fitted")
+    assert "fitted to their labels" in fitted.stdout
+    told = json.loads((tmp_path / "fitted/features.json").read_text())
+    assert set(told["fitted"]) == {key for key in lengths if key.startswith("train")}
+    counts = jaxmm_json("embed", run, "--out", tmp_path / "unseen", "--cross_fit", 2)
+    assert counts == {"videos": 8, "unseen": 8, "fitted": 0}
+    for folder in ("fitted", "unseen"):
+        written = {path.stem: np.load(path) for path in (tmp_path / folder).glob("*.npy")}
+        assert {key: array.shape for key, array in written.items()} == {key: (64, n) for key, n in lengths.items()}
+    tested = [json.loads((run / f"folds/{part}-of-2/config.json").read_text())["data"]["fold"] for part in range(2)]
+    assert tested == [[0, 2], [1, 2]]
+    again = jaxmm("embed", run, "--out", tmp_path / "unseen", status=2)
+    assert "is not an empty folder" in again.stderr
+
+
+def test_one_command_compares_raw_and_enhanced_features_and_goes_on_where_it_ended(jaxmm_json, small, tmp_path):
+    pytest.importorskip("matplotlib", reason="needs matplotlib, the extra 'plots'")
+    words = ("compare", small("semantic_alignment"), small("segmentation"), "--workdir", tmp_path / "all")
+    options = ("--cross_fit", 2, "--bootstrap", 20, "--timelines")
+    scores = jaxmm_json(*words, *options)
+    for name in ("raw", "enhanced", "both", "enhanced - raw", "both - raw"):
+        low, score, high = (scores[f"test/{name}/f1@10/exclusive{end}"] for end in ("/low", "", "/high"))
+        assert low <= score <= high
+    gain = scores["test/enhanced/accuracy"] - scores["test/raw/accuracy"]
+    assert scores["test/enhanced - raw/accuracy"] == pytest.approx(gain)
+    assert {path.stem for path in (tmp_path / "all/timelines").glob("*.png")} == {"test-0", "test-1"}
+    assert jaxmm_json(*words, *options) == scores
+
+
+def test_the_source_is_described_as_synthetic():
+    video = next(dataclasses.replace(ProceduralSegments(), num_train=1).inventory(None).items())
+    assert video.tags["origin"] == "synthetic"
