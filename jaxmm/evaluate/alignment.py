@@ -29,7 +29,8 @@ def alignment_scores(
     Returns:
         By type, `all` first: `frames`; `mse_loss`, the mean over features; `mean_`, `median_` and
         `std_cosine_similarity`; `accuracy@k`, the share of frames to whose features fewer than k descriptions are
-        nearer than the right one; and `chance@k`. Labels of one description answer for each other.
+        nearer than the right one; and `chance@k`, k by the number of distinct descriptions. Labels of one description
+        answer for each other.
 
     Raises:
         DataError: If there is no frame.
@@ -47,7 +48,7 @@ def alignment_scores(
         np.concatenate(own)
         for own in zip(*(_compared(*video, embeddings) for video in zip(features, labels, strict=True)), strict=True)
     )
-    numbers, scores = np.concatenate(labels), {}
+    numbers, scores, num_distinct = np.concatenate(labels), {}, len(np.unique(embeddings, axis=0))
     for name, own in {"all": range(len(embeddings)), **(types or {})}.items():
         chosen = np.isin(numbers, list(own))
         if not chosen.any():
@@ -59,7 +60,7 @@ def alignment_scores(
             f"{name}/median_cosine_similarity": float(np.median(cosines[chosen])),
             f"{name}/std_cosine_similarity": float(cosines[chosen].std()),
             **{f"{name}/accuracy@{rank}": float((ranks[chosen] <= rank).mean()) for rank in RANKS},
-            **{f"{name}/chance@{rank}": min(1.0, rank / len(embeddings)) for rank in RANKS},
+            **{f"{name}/chance@{rank}": min(1.0, rank / num_distinct) for rank in RANKS},
         }
     return scores
 

@@ -16,7 +16,7 @@ BOUNDARIES: tuple[Boundary, ...] = ("exclusive", "inclusive")
 OVERLAPS = (10, 25, 50)
 """Shares, in percent, of a common segment that count as the same."""
 
-Ratios: TypeAlias = Mapping[str, Float64[np.ndarray, "videos 2"]]
+Ratios: TypeAlias = Mapping[str, Float64[np.ndarray, "_videos 2"]]
 """Scores that are a sum over videos by another; of each video both."""
 
 

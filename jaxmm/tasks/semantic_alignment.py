@@ -131,7 +131,7 @@ class SemanticAlignmentTask(FrameTask):
 
     def embeddings(self, collections: Collections) -> Float[Array, "labels dim"]:
         """Returns the embeddings of the labels."""
-        return collections["semantics"]["embeddings"]
+        return jnp.asarray(collections["semantics"]["embeddings"])
 
     def answer(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch time dim"]:
         """Returns the aligned features of `features` under `frame_mask`."""

@@ -21,6 +21,8 @@ def test_scores_by_hand():
             "all/std_cosine_similarity": np.std([1, 0.6, 0, 0.8]),
             "all/accuracy@1": 0.5,
             "all/accuracy@5": 1.0,
+            "all/chance@1": 1 / 3,
+            "all/chance@5": 1.0,
         }
     )
 
@@ -51,6 +53,17 @@ def test_labels_of_one_description_answer_for_each_other():
     np.testing.assert_array_equal(found[:, 0], found[:, 4])
     scores = alignment_scores([distinct[[0, 0]]], [np.array([2, 4])], embeddings)
     assert scores["all/accuracy@1"] == 1.0
+
+
+def test_chance_is_what_features_that_know_nothing_reach():
+    """Whatever labels share a description: to guess a description is to guess all of its labels."""
+    rng = np.random.default_rng(0)
+    embeddings = rng.normal(size=(4, 6))[[0, 1, 2, 3, 0, 1]]
+    labels = [rng.integers(0, 6, 4000)]
+    features = [embeddings[rng.integers(0, 4, 4000)]]
+    scores = alignment_scores(features, labels, embeddings)
+    assert scores["all/chance@1"] == 0.25
+    assert scores["all/accuracy@1"] == pytest.approx(0.25, abs=0.03)
 
 
 def test_more_than_five_nearer_descriptions_are_too_many():

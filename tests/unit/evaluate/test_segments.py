@@ -148,21 +148,39 @@ def test_gains_are_of_pairs_of_the_same_videos():
     frames = np.full(40, 100.0)
     right = rng.uniform(10, 80, 40)
     before, after = ({"accuracy": np.stack([own, frames], axis=1)} for own in (right, right + 2))
-    gains = gains_of(before, after, num_resamples=200)
+    gains = gains_of([before], [after], num_resamples=200)
     assert gains == pytest.approx({"accuracy": 0.02, "accuracy/low": 0.02, "accuracy/high": 0.02})
     found = scores_of(before, num_resamples=200)
     assert found["accuracy/high"] - found["accuracy/low"] > 0.05
-    lost = gains_of(after, before, num_resamples=0)
+    lost = gains_of([after], [before], num_resamples=0)
     assert lost == pytest.approx({"accuracy": -0.02})
 
 
 def test_gains_of_every_score_hold_their_difference():
     before, after = many_videos(0.6), many_videos(0.9)
-    gains = gains_of(before, after, num_resamples=100)
+    gains = gains_of([before], [after], num_resamples=100)
     for name in before:
         assert gains[name] == pytest.approx(scores_of(after)[name] - scores_of(before)[name])
         assert gains[f"{name}/low"] <= gains[name] <= gains[f"{name}/high"]
     assert gains["accuracy/low"] > 0.2
+
+
+def test_scores_of_several_parts_are_means_of_each_alone():
+    """As of the test videos of several splits, each of which counts alike however many videos it has."""
+    parts = many_videos(0.6), segment_ratios([video("aab")], [video("abb")])
+    alone = [scores_of(part) for part in parts]
+    found = scores_of(*parts, num_resamples=100)
+    for name in alone[0]:
+        assert found[name] == pytest.approx((alone[0][name] + alone[1][name]) / 2)
+        assert found[f"{name}/low"] <= found[name] <= found[f"{name}/high"]
+    # The one video of the second part never changes, and halves the width.
+    width, whole = (
+        own["accuracy/high"] - own["accuracy/low"] for own in (found, scores_of(parts[0], num_resamples=100))
+    )
+    assert width == pytest.approx(whole / 2)
+    gains = gains_of(parts, (many_videos(0.9), parts[1]), num_resamples=50)
+    assert gains["accuracy"] == pytest.approx((scores_of(many_videos(0.9))["accuracy"] - alone[0]["accuracy"]) / 2)
+    assert gains["accuracy/low"] > 0.1
 
 
 def test_a_negative_number_of_draws_is_refused():
