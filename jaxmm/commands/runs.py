@@ -96,21 +96,26 @@ class Evaluate:
             back_translation=self.back_translation,
             autoencoder=self.autoencoder,
         )
-        how = _measured(scores, protocol=self.protocol or "all")
+        how = _measured(self.run, scores, protocol=self.protocol or "all")
         judges = {"back-translation": self.back_translation, "autoencoder": self.autoencoder}
         how |= {name: judge for name, judge in judges.items() if judge is not None}
         told = "; ".join(f"{name} {value}" for name, value in how.items())
         console.show_scores(scores, title=f"{self.run}, {told}", as_json=self.json)
 
 
-def _measured(scores: "Mapping[str, float]", *, protocol: str) -> dict[str, object]:
+def _measured(run: Path, scores: "Mapping[str, float]", *, protocol: str) -> dict[str, object]:
     """Returns how what was scored is measured."""
     from jaxmm.evaluate.signs import SignDistance
+    from jaxmm.experiment import read_experiment
+    from jaxmm.model import CONFIG_FILE
+    from jaxmm.tasks.semantic_alignment import SemanticAlignmentTask
 
     if f"protocol/{protocol}" in scores:
         return {"protocol": protocol}
     if any("/segments/" in name for name in scores):
-        return {"shares": "of 1", "F1": "over the segments of all videos"}
+        task = read_experiment(run / CONFIG_FILE).task
+        how: dict[str, object] = {"F1": "over the segments of all videos"}
+        return how | (task.semantics.settings() if isinstance(task, SemanticAlignmentTask) else {})
     return dict(SignDistance().settings())
 
 

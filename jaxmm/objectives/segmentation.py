@@ -16,7 +16,6 @@ def segmentation_losses(
     mask: Bool[Array, "batch time"],
     *,
     smoothing: float = 0.15,
-    label_weights: Float[Array, "labels"] | None = None,
 ) -> Float[Array, "batch"]:
     """Returns the loss of each video: the mean surprise at its frames' labels, and how abruptly probabilities change.
 
@@ -26,7 +25,6 @@ def segmentation_losses(
         mask: True where a frame counts.
         smoothing: How much the mean squared change of log-probabilities from frame to frame counts; there is no
             gradient through the earlier frame.
-        label_weights: How much the frames of each label count; by default alike.
 
     Example:
         >>> logits, mask = jnp.zeros((1, 3, 2)), jnp.ones((1, 3), bool)
@@ -36,8 +34,6 @@ def segmentation_losses(
     Reference: arXiv:1903.01945, equations 5 to 8.
     """
     surprise = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-    if label_weights is not None:
-        surprise = surprise * label_weights[labels]
     log_probabilities = jax.nn.log_softmax(logits, axis=-1)
     step = log_probabilities[:, 1:] - jax.lax.stop_gradient(log_probabilities[:, :-1])
     abrupt = jnp.minimum(jnp.square(step), _MOST_CHANGE).mean(axis=-1)

@@ -51,6 +51,15 @@ class Semantics:
         if self.words_dim < 1:
             raise ConfigError(f"task.semantics.words_dim is {self.words_dim}; give a width above zero")
 
+    def settings(self) -> dict[str, str]:
+        """Returns in words what features are compared with.
+
+        Example:
+            >>> Semantics(source="words").settings()
+            {'embeddings': 'words, of unit length'}
+        """
+        return {"embeddings": f"{self.source}, {'of unit length' if self.normalize else 'as they are'}"}
+
     def __call__(self, vocabulary: Vocabulary) -> Float32[np.ndarray, "labels dim"]:
         """Returns the embedding of every label.
 

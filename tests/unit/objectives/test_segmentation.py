@@ -71,10 +71,3 @@ def test_one_frame_and_none_have_losses_too():
     losses = segmentation_losses(logits, labels, jnp.array([[True, False], [False, False]]))
     np.testing.assert_allclose(losses, [-np.log(0.8), 0.0], atol=1e-6)
     np.testing.assert_allclose(segmentation_losses(logits[:, :1], labels[:, :1], jnp.ones((2, 1), bool)), -np.log(0.8))
-
-
-def test_weights_of_labels_scale_the_surprise_at_them():
-    logits = logits_of(0.2, 0.5, 0.9)
-    weighted = segmentation_losses(logits, LABELS, WHOLE, smoothing=0.0, label_weights=jnp.array([1.0, 3.0]))
-    expected = -(np.log([0.8, 0.5, 0.9]) * [1, 1, 3]).mean()
-    assert float(weighted[0]) == pytest.approx(expected, rel=1e-5)
