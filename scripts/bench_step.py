@@ -30,6 +30,7 @@ GOALS = {
     "encoder_train": "0.9",
     "encoder_infer": "0.6",
     "query": "5e-06",
+    "tcn_step": "0.75",
     "gan_step": "0.9",
     "gan_generate_1": "-",
     "gan_generate_16": "-",

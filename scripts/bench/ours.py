@@ -7,8 +7,30 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bench.sizes import BATCH, FRAMES, SIGN_BATCH, SIGN_FRAMES, STATES_DIM, TOKENS, arrays, gallery, sign_arrays
-from jaxmm import DanceTextTask, Freeze, SignGenerator, SignText, Text2SignTask, TransformerText
+from bench.sizes import (
+    BATCH,
+    FRAMES,
+    NUM_LABELS,
+    SIGN_BATCH,
+    SIGN_FRAMES,
+    STATES_DIM,
+    TOKENS,
+    VIDEOS,
+    arrays,
+    gallery,
+    sign_arrays,
+    videos,
+)
+from jaxmm import (
+    DanceTextTask,
+    Freeze,
+    SegmentedVideos,
+    SemanticAlignmentTask,
+    SignGenerator,
+    SignText,
+    Text2SignTask,
+    TransformerText,
+)
 from jaxmm.data.sign.statistics import Statistics
 from jaxmm.optim import Horizon
 from jaxmm.search import make_search
@@ -23,6 +45,8 @@ def make(case: str) -> Call:
     """Returns what a case times."""
     if case == "query":
         return query()
+    if case == "tcn_step":
+        return alignment()
     if case.startswith("gan"):
         return signing(case)
     return retrieval(case)
@@ -50,6 +74,18 @@ def retrieval(case: str) -> Call:
     if case == "text_train_cached":
         batch[FROZEN_STATES] = np.asarray(jax.jit(whole.frozen_text_states)(state.params, {}, batch))
     return training(task, state, batch, mesh)
+
+
+def alignment() -> Call:
+    mesh, given = make_mesh(), videos()
+    # To the length that it has: training would pad it to a length of which there are few.
+    batch = SegmentedVideos().stack(
+        list(given["features"]), list(given["labels"]), num_rows=VIDEOS, num_frames=given["labels"].shape[1]
+    )
+    task = SemanticAlignmentTask(num_labels=NUM_LABELS)
+    state = start(task, batch, mesh)
+    embedded = {**state.collections, "semantics": {"embeddings": jnp.asarray(given["embeddings"])}}
+    return training(task, dataclasses.replace(state, collections=embedded), batch, mesh)
 
 
 def signing(case: str) -> Call:

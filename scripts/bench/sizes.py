@@ -7,6 +7,7 @@ import numpy as np
 
 BATCH, FRAMES, JOINTS, TOKENS, GALLERY = 32, 30, 25, 64, 100_000
 SIGN_BATCH, SIGN_FRAMES, SIGN_DIM, STATES_DIM, NOISE_DIM = 16, 128, 540, 768, 64
+VIDEOS, VIDEO_FRAMES, VIDEO_DIM, NUM_LABELS = 8, 1000, 768, 19
 SECONDS = 6.0
 
 
@@ -38,6 +39,17 @@ def sign_arrays():
         "frames": rng.normal(size=(SIGN_BATCH, SIGN_FRAMES, SIGN_DIM)).astype(np.float32),
         "states": rng.normal(size=(SIGN_BATCH, TOKENS, STATES_DIM)).astype(np.float32),
         "noise": rng.normal(size=(SIGN_BATCH, SIGN_FRAMES, NOISE_DIM)).astype(np.float32),
+    }
+
+
+def videos():
+    """Videos that fill their batch, as features of frames, and the embeddings of their labels' descriptions."""
+    rng = np.random.default_rng(0)
+    embeddings = rng.normal(size=(NUM_LABELS, 384)).astype(np.float32)
+    return {
+        "features": rng.normal(size=(VIDEOS, VIDEO_FRAMES, VIDEO_DIM)).astype(np.float32),
+        "labels": rng.integers(0, NUM_LABELS, size=(VIDEOS, VIDEO_FRAMES)).astype(np.int32),
+        "embeddings": embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True),
     }
 
 

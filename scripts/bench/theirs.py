@@ -3,11 +3,24 @@
 from collections.abc import Callable
 
 import torch
+import torch_alignment
 import torch_reference
 import torch_text2sign
 import transformers
 
-from bench.sizes import BATCH, NOISE_DIM, SIGN_BATCH, SIGN_DIM, SIGN_FRAMES, TOKENS, arrays, sign_arrays
+from bench.sizes import (
+    BATCH,
+    NOISE_DIM,
+    SIGN_BATCH,
+    SIGN_DIM,
+    SIGN_FRAMES,
+    TOKENS,
+    VIDEO_DIM,
+    VIDEO_FRAMES,
+    VIDEOS,
+    arrays,
+    sign_arrays,
+)
 
 Call = Callable[[], object]
 
@@ -17,6 +30,8 @@ def make(case: str) -> Call:
     torch.manual_seed(0)
     if case == "query":
         return query()
+    if case == "tcn_step":
+        return torch_alignment.train_step_of(batch=VIDEOS, time=VIDEO_FRAMES, dim=VIDEO_DIM)
     if case.startswith("gan"):
         return signing(case)
     return encoder(case) if case.startswith("encoder") else text_train()

@@ -1,8 +1,10 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
+from jaxmm import cli
 from jaxmm.data.segmentation.check import SegmentFindings, check_segments
 from jaxmm.data.segmentation.folder import bundle_path
 from jaxmm.data.segmentation.sources import ProceduralSegments, SegmentationFolder, write_segmentation_folder
@@ -165,3 +167,58 @@ def test_real_salads_are_sound(salads):
     report = check_segments(SegmentationFolder(), salads)
     assert report.problems == ()
     assert (report.counts["videos"], report.counts["frames"], report.counts["unused_labels"]) == (50, 16_596, 0)
+
+
+# The command
+
+
+def run(capsys, *words):
+    """The status and what is printed."""
+    try:
+        cli.main(["data", "check", *map(str, words)])
+    except SystemExit as stopped:
+        return int(stopped.code or 0), capsys.readouterr().out
+    return 0, capsys.readouterr().out
+
+
+def test_the_command_knows_a_folder_of_labelled_videos(folder, capsys):
+    status, out = run(capsys, folder, "--json")
+    values = json.loads(out)
+    assert (status, values["videos"], values["frames"], values["labels"], values["problems"]) == (0, 4, 86, 3, 0)
+    status, out = run(capsys, folder)
+    assert status == 0 and "segments" in out
+
+
+def test_the_command_lists_what_is_wrong_with_a_damaged_folder_and_exits_with_one(folder, capsys):
+    (folder / "groundTruth" / "a.txt").write_text("cut\nchop\n")
+    (folder / "features" / "c.npy").write_bytes(b"\x93NUMPY")
+    status, out = run(capsys, folder)
+    assert status == 1 and "Traceback" not in out
+    lines = [line.split(":")[0] for line in out.splitlines()]
+    assert {"labels", "features"} <= set(lines)
+    status, out = run(capsys, folder, "--json")
+    values = json.loads(out)
+    assert (status, values["videos"], values["problems"]) == (1, 2, 2)
+    assert (values["problems/labels"], values["problems/features"]) == (1, 1)
+    assert values["problem/1"].startswith(f"{folder}/groundTruth/a.txt:2: 'chop' is no label of the mapping")
+
+
+def test_the_command_reads_what_the_config_names(folder, tmp_path, capsys):
+    config = tmp_path / "own.py"
+    config.write_text(
+        "from jaxmm import Experiment, SegmentationFolder, SegmentedVideos, SemanticAlignmentTask\n"
+        "def get_config():\n"
+        "    data = SegmentedVideos(source=SegmentationFolder(dim=(3,), split=2))\n"
+        "    return Experiment(task=SemanticAlignmentTask(), data=data)\n"
+    )
+    status, out = run(capsys, config, "--data.root", folder)
+    assert status == 1 and "splits: " in out and "choose split" in out
+    bundle_path(folder, "train", 2).write_text("a\nb\n")
+    bundle_path(folder, "test", 2).write_text("d\n")
+    status, out = run(capsys, config, "--data.root", folder, "--json")
+    assert json.loads(out)["videos"] == 3
+
+
+def test_mistakes_at_the_command_exit_with_two(folder, capsys):
+    for words in (("--metres_per_unit", "0.01"), ("--data.root", folder)):
+        assert run(capsys, folder, *words)[0] == 2
