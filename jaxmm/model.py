@@ -13,7 +13,7 @@ from jaxtyping import Float32
 from jaxmm.checkpoint import Checkpoints
 from jaxmm.data.dataset import DataSettings
 from jaxmm.data.motion import Motion, Skeleton, resample
-from jaxmm.data.motion_text import MotionText, MotionTextData
+from jaxmm.data.motion_text import MotionTextData
 from jaxmm.data.segmented import SegmentedData, SegmentedVideos
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign_text import SignText, SignTextData
@@ -188,9 +188,10 @@ class Model:
         """Opens the run's motions and texts, or those at another root with the run's settings.
 
         Raises:
-            ConfigError: If the run is not one of retrieval.
+            ConfigError: If the run is of another system.
         """
-        return self._settings(MotionText, root).open(self.run / ASSETS_FOLDER)
+        settings = self.embedder.data
+        return _at(settings, root).open(self.run / ASSETS_FOLDER)
 
     def open_signing(self, *, root: str | None = None) -> SignTextData:
         """Opens the run's signing, or the signing at another root with the run's settings.
@@ -212,7 +213,7 @@ class Model:
         settings = self.experiment.data
         if not isinstance(settings, kind):
             raise ConfigError(f"{self.run}: its data are {type(settings).__name__}; choose a run on {kind.__name__}")
-        return settings if root is None else dataclasses.replace(settings, root=root)
+        return _at(settings, root)
 
     def index(self, split: str = "test", *, root: str | None = None) -> Index:
         """Embeds a split of the data as a gallery to search.
@@ -257,6 +258,11 @@ class Model:
         if isinstance(query, str):
             return index.find_motions(self.embed_text([query]), k=k)[0]
         return index.find_captions(self.embed_motion([query]), k=k)[0]
+
+
+def _at(settings: Kind, root: str | None) -> Kind:
+    """Returns settings of the same data at another place, if one is named."""
+    return settings if root is None else dataclasses.replace(settings, root=root)
 
 
 def load(run: str | Path, *, checkpoint: str = "last") -> Model:

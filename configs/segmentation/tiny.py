@@ -14,5 +14,5 @@ def get_config() -> Experiment:
             optimizer=AdamW(lr=3e-3, end_lr=1e-4, weight_decay=0.0),
         ),
         data=SegmentedVideos(source=ProceduralSegments()),
-        loop=Loop(epochs=20, evaluate_every=5, save_every=5, best_metric="val/segments/f1@50/exclusive"),
+        loop=Loop(epochs=20, evaluate_every=0, save_every=10),
     )

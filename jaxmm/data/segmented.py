@@ -1,10 +1,9 @@
 """The pipeline of labelled videos: settings, batches padded to few lengths, and what a split holds."""
 
 import dataclasses
-import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -15,6 +14,7 @@ from jaxmm.data.check import Report
 from jaxmm.data.dataset import Dataset, DataSettings
 from jaxmm.data.fingerprint import digest
 from jaxmm.data.segmentation.check import check_segments
+from jaxmm.data.segmentation.folds import hold_out
 from jaxmm.data.segmentation.labels import Vocabulary
 from jaxmm.data.segmentation.packed import packed_videos, vocabulary_of
 from jaxmm.data.segmentation.scale import Scale
@@ -124,7 +124,8 @@ class SegmentedVideos(DataSettings):
             for label in getattr(self, field):
                 if label not in vocabulary.labels:
                     raise ConfigError(f"data.{field}: no label {label!r}; choose among {', '.join(vocabulary.labels)}")
-        assigned = self._assigned({key: note["tags"] for key, note in zip(packed.keys, packed.notes, strict=True)})
+        tags = {key: note["tags"] for key, note in zip(packed.keys, packed.notes, strict=True)}
+        assigned = hold_out(TagSplit().assign(tags), fold=self.fold, val_fraction=self.val_fraction)
         if not (assets / _VIDEOS).is_file():
             known = [place for place, key in enumerate(packed.keys) if assigned.get(key) == "train"]
             if not known:
@@ -204,31 +205,6 @@ class SegmentedVideos(DataSettings):
             "label_mask": frame_mask if counts is None else frame_mask & counts[numbers],
             "example_mask": np.arange(num_rows) < len(features),
         }
-
-    def _assigned(self, tags: Mapping[str, Mapping[str, str]]) -> dict[str, Split]:
-        """Returns the split of every video, after folds and held-out validation videos."""
-        assigned: dict[str, Split] = TagSplit().assign(tags)
-        if self.fold is not None:
-            part, parts = self.fold
-            own = _shuffled(key for key, split in assigned.items() if split != "test")
-            if len(own) < parts:
-                raise ConfigError(
-                    f"data.fold is {self.fold}, but there are {len(own)} videos to train on; use fewer parts"
-                )
-            tested: list[str] = own[part::parts]
-            assigned = {key: assigned[key] for key in own}
-            assigned.update((key, "test") for key in tested)
-        if "val" not in assigned.values():
-            train = _shuffled(key for key, split in assigned.items() if split == "train")
-            # However large the share, one is left to train on.
-            for key in train[: min(math.ceil(self.val_fraction * len(train)), len(train) - 1)]:
-                assigned[key] = "val"
-        return assigned
-
-
-def _shuffled(keys: Iterable[str]) -> list[str]:
-    """Returns names in an order that depends on nothing but them."""
-    return sorted(keys, key=lambda key: hashlib.sha256(key.encode()).hexdigest())
 
 
 def _read_assets(assets: Path) -> tuple[Vocabulary, Scale]:

@@ -12,6 +12,7 @@ import pytest
 from .example import SYSTEMS, assert_close
 
 REPOSITORY = Path(__file__).parents[2]
+pytestmark = pytest.mark.faults  # four programs are compiled for each system, which takes minutes
 WAYS = {"one device": ("jit", 1), "eight devices": ("jit", 8), "pmap": ("pmap", 8)}
 
 
@@ -32,11 +33,7 @@ def finish(*processes):
     return said[0][0]
 
 
-# Four programs are compiled for each system, which takes minutes; the second one's go with what takes long.
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=pytest.mark.faults if name == "text2sign" else ()) for name in SYSTEMS],
-)
+@pytest.fixture(scope="module", params=SYSTEMS)
 def updates(request, tmp_path_factory):
     system, folder = request.param, tmp_path_factory.mktemp(request.param)
     said = {name: finish(start(system, folder / f"{name}.npz", *way)) for name, way in WAYS.items()}
