@@ -39,7 +39,7 @@ def open_archive(path: Path) -> Archive:
         if (members := _stated_members(path)) > MAX_MEMBERS:
             raise DataError(f"{path}: lists {members} members, more than {MAX_MEMBERS}; split the data set")
         return zipfile.ZipFile(path)
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile) as error:  # RuntimeError: an unknown compression
         raise DataError(f"{path}: not a readable npz archive ({reason(error)})") from error
 
 

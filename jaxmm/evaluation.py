@@ -72,14 +72,8 @@ def evaluate(
     model = load(run, checkpoint=checkpoint)
     if isinstance(model.experiment.task, Generates):
         _refuse(of_retrieval, model, "generates signing")
-        scores = evaluate_signing(
-            model,
-            split=split,
-            root=root,
-            num_resamples=bootstrap,
-            back_translation=None if back_translation is None else load(back_translation),
-            autoencoder=None if autoencoder is None else load(autoencoder),
-        )
+        judges: dict[str, Any] = {name: None if judge is None else load(judge) for name, judge in of_signing.items()}
+        scores = evaluate_signing(model, split=split, root=root, num_resamples=bootstrap, **judges)
     elif isinstance(model.experiment.task, AnswersFrames):
         _refuse(of_retrieval | of_signing, model, "answers frames of videos")
         scores = evaluate_frames(model, split=split, root=root, num_resamples=bootstrap)

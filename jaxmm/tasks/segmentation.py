@@ -6,12 +6,12 @@ from typing import cast
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxmm.encoders.tcn import STREAM, MultiStageTcn
+from jaxmm.encoders.tcn import MultiStageTcn
 from jaxmm.errors import ConfigError
 from jaxmm.objectives.reduce import masked_mean
 from jaxmm.objectives.segmentation import segmentation_losses
 from jaxmm.optim import AdamW
-from jaxmm.tasks.frame_task import FrameTask
+from jaxmm.tasks.frame_task import FrameTask, apply_next
 from jaxmm.typing import Batch, Collections, Metrics, Params
 
 
@@ -77,31 +77,10 @@ class SegmentationTask(FrameTask):
         right = (logits[-1].argmax(axis=-1) == batch["labels"]).astype(jnp.float32)
         return jnp.stack(losses).sum(axis=0), (collections, {"accuracy": masked_mean(right, mask)})
 
-    def answer(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch time labels"]:
-        """Returns the logits of the labels of `features` under `frame_mask`."""
-        return self.answer_next(params, collections, batch, None)[0]
-
     def answer_next(
         self, params: Params, collections: Collections, batch: Batch, stream: Collections | None
     ) -> tuple[Float[Array, "batch time labels"], Collections]:
-        """Returns the logits of the next frames of a stream, and its state after them.
-
-        Args:
-            params: Parameters.
-            collections: Nothing.
-            batch: `features` of one or more frames, and `frame_mask`, which must hold for all of them.
-            stream: State after the frames before; empty at the beginning, None for whole videos.
-
-        Raises:
-            ConfigError: If a stream is asked of a network that is not causal.
-        """
+        """Returns the logits of the labels, by the last stage."""
         del collections
-        logits, changed = self.head.apply(
-            {"params": params["head"], **({STREAM: stream} if stream else {})},
-            batch["features"],
-            batch["frame_mask"],
-            deterministic=True,
-            streaming=stream is not None,
-            mutable=[STREAM],
-        )
-        return cast(Array, logits)[-1], cast(Collections, changed.get(STREAM, {}))
+        logits, stream = apply_next(self.head, {"params": params["head"]}, batch, stream)
+        return logits[-1], stream

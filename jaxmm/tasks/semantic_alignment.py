@@ -9,12 +9,12 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxmm.data.dataset import Dataset
 from jaxmm.data.segmented import SegmentedData
-from jaxmm.encoders.tcn import STREAM, FrameProjector, TemporalConvNet
+from jaxmm.encoders.tcn import FrameProjector, TemporalConvNet
 from jaxmm.errors import ConfigError
 from jaxmm.objectives.alignment import AlignmentLoss, alignment_losses
 from jaxmm.objectives.reduce import mean_over_time
 from jaxmm.optim import AdamW, Group
-from jaxmm.tasks.frame_task import FrameTask
+from jaxmm.tasks.frame_task import FrameTask, apply_next
 from jaxmm.tasks.semantics import Semantics
 from jaxmm.typing import Batch, Collections, Metrics, Params
 
@@ -133,32 +133,11 @@ class SemanticAlignmentTask(FrameTask):
         """Returns the embeddings of the labels."""
         return jnp.asarray(collections["semantics"]["embeddings"])
 
-    def answer(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch time dim"]:
-        """Returns the aligned features of `features` under `frame_mask`."""
-        return self.answer_next(params, collections, batch, None)[0]
-
     def answer_next(
         self, params: Params, collections: Collections, batch: Batch, stream: Collections | None
     ) -> tuple[Float[Array, "batch time dim"], Collections]:
-        """Returns the aligned features of the next frames of a stream, and its state after them.
-
-        Args:
-            params: Parameters.
-            collections: Statistics.
-            batch: `features` of one or more frames, and `frame_mask`, which must hold for all of them.
-            stream: State after the frames before; empty at the beginning, None for whole videos.
-
-        Raises:
-            ConfigError: If a stream is asked of a network that is not causal.
-        """
-        variables = {"params": params["encoder"], **collections["encoder"], **({STREAM: stream} if stream else {})}
-        hidden, changed = self.encoder.apply(
-            variables,
-            batch["features"],
-            batch["frame_mask"],
-            deterministic=True,
-            streaming=stream is not None,
-            mutable=[STREAM],
-        )
+        """Returns the aligned features."""
+        variables = {"params": params["encoder"], **collections["encoder"]}
+        hidden, stream = apply_next(self.encoder, variables, batch, stream)
         features = self.projector.apply({"params": params["projector"]}, hidden, deterministic=True)
-        return cast(Array, features), cast(Collections, changed.get(STREAM, {}))
+        return cast(Array, features), stream
