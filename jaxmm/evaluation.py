@@ -13,7 +13,7 @@ from jaxmm.evaluate.retrieval import evaluate_retrieval
 from jaxmm.experiment import Experiment
 from jaxmm.frames.evaluation import evaluate_frames
 from jaxmm.model import Model, load
-from jaxmm.sign_evaluation import evaluate_reconstruction, evaluate_signing
+from jaxmm.signs.evaluation import evaluate_reconstruction, evaluate_signing
 from jaxmm.tasks.base import AnswersFrames, Encodes, Generates
 from jaxmm.tasks.sentences import SentenceEncoder
 

@@ -22,8 +22,8 @@ from jaxmm.errors import CheckpointError, ConfigError, DataError
 from jaxmm.experiment import Experiment, read_experiment
 from jaxmm.frames.answers import FrameAnswers
 from jaxmm.index import Hit, Index
-from jaxmm.sign_codes import SignCoder
-from jaxmm.signing import SignMaker
+from jaxmm.signs.codes import SignCoder
+from jaxmm.signs.generation import SignMaker
 from jaxmm.snapshot import tree_sha256
 from jaxmm.typing import Collections, Params
 

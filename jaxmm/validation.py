@@ -22,8 +22,8 @@ from jaxmm.experiment import Experiment
 from jaxmm.frames.answers import FrameAnswers
 from jaxmm.frames.evaluation import compare_answers, label_types
 from jaxmm.objectives.reduce import weighted_mean
-from jaxmm.sign_codes import SignCoder
-from jaxmm.signing import SignMaker
+from jaxmm.signs.codes import SignCoder
+from jaxmm.signs.generation import SignMaker
 from jaxmm.state import TrainState
 from jaxmm.tasks.base import Aligns, AnswersFrames, Encodes, Generates, Task
 from jaxmm.train.loop import Loop

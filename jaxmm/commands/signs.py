@@ -13,7 +13,7 @@ from jaxmm.errors import ConfigError
 
 if TYPE_CHECKING:
     from jaxmm.model import Model
-    from jaxmm.sign_gallery import Signed
+    from jaxmm.signs.gallery import Signed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,10 +47,11 @@ class Generate:
         """Generates, writes, and prints the lengths and, of a split, the errors."""
         from jaxmm.data.lines import read_lines
         from jaxmm.data.sign.layout import HOLISTIC
-        from jaxmm.generate import check_free, write_animation, write_signs, write_trajectory
+        from jaxmm.files import check_free
         from jaxmm.model import load
         from jaxmm.page.animation import check_animation
-        from jaxmm.sign_gallery import write_gallery
+        from jaxmm.signs.files import write_animation, write_signs, write_trajectory
+        from jaxmm.signs.gallery import write_gallery
 
         # Slips are told before anything is generated.
         texts = [*self.text, *(line for line in (read_lines(self.texts) if self.texts else []) if line.strip())]
@@ -85,7 +86,7 @@ class Generate:
             raise ConfigError("the texts of a split are signed by the signers of its clips; leave --signer out")
 
     def _sign(self, model: "Model", texts: Sequence[str]) -> "list[Signed]":
-        from jaxmm.sign_gallery import Signed, sign_split
+        from jaxmm.signs.gallery import Signed, sign_split
 
         if self.split is not None:
             return sign_split(

@@ -14,13 +14,13 @@ from jaxmm.data.sign.sources import SignFolder
 from jaxmm.data.sign.statistics import Statistics
 from jaxmm.data.sign_text import SignText
 from jaxmm.errors import ConfigError, DataError
-from jaxmm.generate import write_trajectory
 from jaxmm.generators.lengths import LengthBins
 from jaxmm.generators.sign import Generated, SignGenerator
 from jaxmm.objectives.adversarial import hinge_critic, hinge_generator
 from jaxmm.objectives.sign import SignObjective
 from jaxmm.optim import Horizon
-from jaxmm.signing import SignMaker
+from jaxmm.signs.files import write_trajectory
+from jaxmm.signs.generation import SignMaker
 from jaxmm.tasks.sign_losses import generator_loss
 
 LEFT_HAND = HOLISTIC.part_features("left_hand")

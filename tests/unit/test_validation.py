@@ -21,8 +21,8 @@ from jaxmm import (
 from jaxmm.errors import ConfigError
 from jaxmm.evaluate.signs import SignDistance, clip_errors, score_signs
 from jaxmm.optim import Horizon
-from jaxmm.sign_codes import SignCoder
-from jaxmm.signing import SignMaker
+from jaxmm.signs.codes import SignCoder
+from jaxmm.signs.generation import SignMaker
 from jaxmm.train.step import make_mesh
 from jaxmm.validation import validation
 

@@ -7,7 +7,7 @@ from jaxmm import AdamW, SignAutoencoder, SignAutoencoderTask
 from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.errors import ConfigError
 from jaxmm.optim import Horizon
-from jaxmm.sign_codes import SignCoder
+from jaxmm.signs.codes import SignCoder
 
 TASK = SignAutoencoderTask(
     autoencoder=SignAutoencoder(hidden_dim=16, code_dim=4), optimizer=AdamW(lr=1e-2, end_lr=1e-2, weight_decay=0.0)

@@ -10,7 +10,8 @@ from jaxmm.data.sign.folder import read_sign_folder
 from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.data.sign.pose_file import read_pose
 from jaxmm.errors import ConfigError, DataError
-from jaxmm.generate import check_free, write_animation, write_signs, write_trajectory
+from jaxmm.files import check_free
+from jaxmm.signs.files import write_animation, write_signs, write_trajectory
 
 SHOULDERS = [HOLISTIC.landmark(f"body/{side}_SHOULDER") for side in ("LEFT", "RIGHT")]
 LEFT = HOLISTIC.part_features("left_hand")

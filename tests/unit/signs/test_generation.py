@@ -12,8 +12,8 @@ from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.errors import ConfigError, DataError
 from jaxmm.evaluate.frechet import frechet_distance
 from jaxmm.model import Model
-from jaxmm.sign_evaluation import evaluate_reconstruction, evaluate_signing
-from jaxmm.signing import SignMaker
+from jaxmm.signs.evaluation import evaluate_reconstruction, evaluate_signing
+from jaxmm.signs.generation import SignMaker
 
 TEXTS = ["HOUSE BUILD", "TOMORROW FRIEND HOUSE SEE", "SEE", "BOAT", "FRIEND BOAT SEE", "HOUSE"]
 
