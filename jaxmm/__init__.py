@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from jaxmm.experiment import Experiment as Experiment
     from jaxmm.generators.critics import SignCritic as SignCritic
     from jaxmm.generators.sign import SignGenerator as SignGenerator
-    from jaxmm.index import Index as Index
     from jaxmm.model import Model as Model
     from jaxmm.model import load as load
+    from jaxmm.motions.index import Index as Index
     from jaxmm.numerics import Numerics as Numerics
     from jaxmm.objectives.contrastive import nt_xent as nt_xent
     from jaxmm.objectives.contrastive import pairwise_sigmoid as pairwise_sigmoid
@@ -126,7 +126,7 @@ _HOMES = {
     # Using a trained run; training and evaluating one are `jaxmm.run.train` and `jaxmm.evaluation.evaluate`
     "load": "jaxmm.model",
     "Model": "jaxmm.model",
-    "Index": "jaxmm.index",
+    "Index": "jaxmm.motions.index",
 }
 
 __all__ = sorted(_HOMES)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxmm.data.inventory import Problem
-    from jaxmm.index import Hit
     from jaxmm.inspect import Part
+    from jaxmm.motions.index import Hit
 
 
 _MOST_SHAPES = 6

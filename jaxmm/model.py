@@ -17,11 +17,11 @@ from jaxmm.data.motion_text import MotionTextData
 from jaxmm.data.segmented import SegmentedData, SegmentedVideos
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign_text import SignText, SignTextData
-from jaxmm.embedder import Embedder
 from jaxmm.errors import CheckpointError, ConfigError, DataError
 from jaxmm.experiment import Experiment, read_experiment
 from jaxmm.frames.answers import FrameAnswers
-from jaxmm.index import Hit, Index
+from jaxmm.motions.embeddings import Embedder
+from jaxmm.motions.index import Hit, Index
 from jaxmm.signs.codes import SignCoder
 from jaxmm.signs.generation import SignMaker
 from jaxmm.snapshot import tree_sha256

@@ -14,13 +14,13 @@ from jaxmm.data.dataset import Dataset
 from jaxmm.data.motion_text import MotionTextData
 from jaxmm.data.segmented import SegmentedData
 from jaxmm.data.sign_text import SignTextData
-from jaxmm.embedder import Embedder
 from jaxmm.errors import ConfigError
 from jaxmm.evaluate.retrieval import evaluate_retrieval
 from jaxmm.evaluate.signs import SignDistance, clip_errors, score_signs
 from jaxmm.experiment import Experiment
 from jaxmm.frames.answers import FrameAnswers
 from jaxmm.frames.evaluation import compare_answers, label_types
+from jaxmm.motions.embeddings import Embedder
 from jaxmm.objectives.reduce import weighted_mean
 from jaxmm.signs.codes import SignCoder
 from jaxmm.signs.generation import SignMaker

@@ -68,9 +68,9 @@ class Retrieve:
 
     def __call__(self) -> None:
         """Searches, prints the answers, and writes the page."""
-        from jaxmm.index import Index
         from jaxmm.model import load
-        from jaxmm.retrieve import write_page
+        from jaxmm.motions.files import write_page
+        from jaxmm.motions.index import Index
 
         if not (self.text or self.motion or self.html):
             raise ConfigError("nothing to search with; give --text SENTENCE, --motion FILE, or --html PAGE")
@@ -162,7 +162,7 @@ class Embed:
 
     def _embeddings(self) -> None:
         from jaxmm.model import load
-        from jaxmm.retrieve import write_embeddings
+        from jaxmm.motions.files import write_embeddings
 
         if self.cross_fit:
             raise ConfigError(f"{self.run} answers no frames of videos, so --cross_fit has no use; leave it out")

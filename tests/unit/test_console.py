@@ -3,7 +3,7 @@
 import json
 
 from jaxmm.console import show, show_answers, show_scores
-from jaxmm.index import Hit
+from jaxmm.motions.index import Hit
 
 ANSWERS = {"walk [/b] :wave:": (Hit(place=0, name="walk_[red]", score=0.5, captions=("a [fast] walk", "more")),)}
 

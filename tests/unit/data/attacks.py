@@ -364,7 +364,7 @@ def read(kind: int, folder: Path) -> object:
     from jaxmm.data.sign.sources import SignFolder, SpelledWords
     from jaxmm.data.text import CaptionTokenizer
     from jaxmm.experiment import read_experiment
-    from jaxmm.index import Index
+    from jaxmm.motions.index import Index
     from jaxmm.weights.files import read_config, read_tensors
 
     readers: dict[int, Callable[[], object]] = {
@@ -431,7 +431,7 @@ def main() -> None:
     from importlib import import_module
 
     # Imported before the processes part, so that each measures its reader alone.
-    for module in ("c3d", "safetensors.numpy", "jaxmm.experiment", "jaxmm.index", "jaxmm.weights.files"):
+    for module in ("c3d", "safetensors.numpy", "jaxmm.experiment", "jaxmm.motions.index", "jaxmm.weights.files"):
         import_module(module)
     warnings.simplefilter("ignore")
     started = time.perf_counter()

@@ -29,7 +29,7 @@ from jaxmm.data.splits import TagSplit
 from jaxmm.data.text import CaptionTokenizer
 from jaxmm.errors import JaxmmError
 from jaxmm.experiment import Experiment, read_experiment, write_experiment
-from jaxmm.index import Index
+from jaxmm.motions.index import Index
 from jaxmm.tasks.dance_text import DanceTextTask
 from jaxmm.weights.files import read_config, read_tensors, write_checkpoint
 from jaxmm.weights.label_embeddings import read_label_embeddings, write_label_embeddings

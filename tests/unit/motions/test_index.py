@@ -7,7 +7,7 @@ from safetensors.numpy import save_file
 
 from jaxmm.data.motion import Skeleton
 from jaxmm.errors import CheckpointError, DataError
-from jaxmm.index import Index
+from jaxmm.motions.index import Index
 
 ARRAYS = ("motion", "text", "relevant", "frames", "offsets")
 

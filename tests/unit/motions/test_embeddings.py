@@ -6,7 +6,7 @@ import pytest
 
 from jaxmm import MotionText, Numerics
 from jaxmm.data.text import CaptionTokenizer
-from jaxmm.embedder import Embedder
+from jaxmm.motions.embeddings import Embedder
 
 
 class FirstFrame:

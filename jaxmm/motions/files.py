@@ -9,8 +9,8 @@ import numpy as np
 from jaxmm.data.motion import Motion
 from jaxmm.errors import DataError
 from jaxmm.evaluate.plots import plot_embeddings
-from jaxmm.index import Index
 from jaxmm.model import Model
+from jaxmm.motions.index import Index
 from jaxmm.page import Figure, Query, write_search_page
 
 
