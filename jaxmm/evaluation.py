@@ -9,13 +9,11 @@ from jaxtyping import Float
 
 from jaxmm.errors import ConfigError
 from jaxmm.evaluate.protocols import BY_SIMILARITY, Protocol
-from jaxmm.evaluate.retrieval import evaluate_retrieval
-from jaxmm.experiment import Experiment
 from jaxmm.frames.evaluation import evaluate_frames
 from jaxmm.model import Model, load
+from jaxmm.motions.evaluation import evaluate_motions
 from jaxmm.signs.evaluation import evaluate_reconstruction, evaluate_signing
 from jaxmm.tasks.base import AnswersFrames, Encodes, Generates
-from jaxmm.tasks.sentences import SentenceEncoder
 
 
 def evaluate(
@@ -48,9 +46,9 @@ def evaluate(
 
     Returns:
         The step, and scores by name, with the ends of intervals `.../low` and `.../high`: of a retrieval run what
-        `evaluate_retrieval` returns after `<split>/`, and the protocol as the name of a one; of a run that generates
-        signing what `evaluate_signing` returns; of a signing autoencoder what `evaluate_reconstruction` does; of one
-        that answers frames of videos what `evaluate_frames` does.
+        `evaluate_motions` returns; of a run that generates signing what `evaluate_signing` does; of a signing
+        autoencoder what `evaluate_reconstruction` does; of one that answers frames of videos what `evaluate_frames`
+        does.
 
     Raises:
         ConfigError: If an argument has no use for the run; or captions must be compared, and neither the run nor
@@ -82,7 +80,15 @@ def evaluate(
         scores = evaluate_reconstruction(model, split=split, root=root, num_resamples=bootstrap)
     else:
         _refuse(of_signing, model, "retrieves")
-        scores = _retrieval(model, split, root, protocol or "all", graded, sentences, bootstrap)
+        scores = evaluate_motions(
+            model,
+            split=split,
+            root=root,
+            protocol=protocol or "all",
+            graded=graded,
+            sentences=sentences,
+            num_resamples=bootstrap,
+        )
     return {"step": float(model.step), **scores}
 
 
@@ -91,42 +97,3 @@ def _refuse(given: Mapping[str, Any], model: Model, what: str) -> None:
     useless = [name for name, value in given.items() if value is not None]
     if useless:
         raise ConfigError(f"{model.run} {what}, so {' and '.join(useless)} cannot be used; leave them out")
-
-
-def _retrieval(
-    model: Model,
-    split: str,
-    root: str | None,
-    protocol: Protocol,
-    graded: bool,
-    sentences: str | Callable[[Sequence[str]], Any] | None,
-    num_resamples: int,
-) -> dict[str, float]:
-    compares = graded or protocol in BY_SIMILARITY
-    gallery, motion, text = model.embedder.split(model.params, model.collections, model.open_data(root=root), split)
-    embed = _sentence_encoder(model.experiment, sentences) if compares else None
-    scores = evaluate_retrieval(
-        motion,
-        text,
-        gallery.relevant,
-        protocol=protocol,
-        sentences=None if embed is None else embed(gallery.captions),
-        graded=graded,
-        num_resamples=num_resamples,
-    )
-    return {f"protocol/{protocol}": 1.0, **{f"{split}/{name}": value for name, value in scores.items()}}
-
-
-def _sentence_encoder(
-    experiment: Experiment, sentences: str | Callable[[Sequence[str]], Any] | None
-) -> Callable[[Sequence[str]], Any]:
-    """Returns what tells how near captions are in meaning."""
-    if sentences is not None:
-        return SentenceEncoder.read(sentences) if isinstance(sentences, str) else sentences
-    weights = getattr(experiment.task, "text_weights", None)
-    if weights is None:
-        raise ConfigError(
-            "comparing captions by meaning needs a pretrained text model, and this run's text tower started from "
-            "scratch; name one with --sentences CHECKPOINT, such as sentence-transformers/all-MiniLM-L6-v2"
-        )
-    return SentenceEncoder.read(weights, revision=getattr(experiment.task, "text_revision", None))

@@ -1,1 +1,1 @@
-"""Runs that retrieve, in use: embeddings of motions and texts, galleries to search, and files."""
+"""Runs that retrieve, in use: embeddings of motions and texts, evaluation, galleries to search, and files."""
