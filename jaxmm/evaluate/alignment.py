@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from jaxmm.errors import DataError
 
@@ -29,8 +29,10 @@ def alignment_scores(
     Returns:
         By type, `all` first: `frames`; `mse_loss`, the mean over features; `mean_`, `median_` and
         `std_cosine_similarity`; `accuracy@k`, the share of frames to whose features fewer than k descriptions are
-        nearer than the right one; and `chance@k`, k by the number of distinct descriptions. Labels of one description
-        answer for each other.
+        nearer than the right one; and `chance@k`, k by the number of distinct descriptions. `own_accuracy@1` and
+        `own_chance@1` are those among the descriptions of the type alone: labels unseen in training, whose frames are
+        drawn to what training named, can so be told from each other or not. Labels of one description answer for each
+        other.
 
     Raises:
         DataError: If there is no frame.
@@ -44,11 +46,12 @@ def alignment_scores(
     """
     if not sum(map(len, labels)):
         raise DataError("there is no frame to compare; choose another split")
-    squares, cosines, ranks = (
+    squares, cosines, nearer = (
         np.concatenate(own)
         for own in zip(*(_compared(*video, embeddings) for video in zip(features, labels, strict=True)), strict=True)
     )
-    numbers, scores, num_distinct = np.concatenate(labels), {}, len(np.unique(embeddings, axis=0))
+    numbers, ranks, scores = np.concatenate(labels), 1 + nearer.sum(axis=1), {}
+    num_distinct = len(np.unique(embeddings, axis=0))
     for name, own in {"all": range(len(embeddings)), **(types or {})}.items():
         chosen = np.isin(numbers, list(own))
         if not chosen.any():
@@ -62,6 +65,11 @@ def alignment_scores(
             **{f"{name}/accuracy@{rank}": float((ranks[chosen] <= rank).mean()) for rank in RANKS},
             **{f"{name}/chance@{rank}": min(1.0, rank / num_distinct) for rank in RANKS},
         }
+    for name, own in (types or {}).items():
+        if f"{name}/frames" in scores:
+            among = nearer[np.isin(numbers, list(own))][:, list(own)]
+            scores[f"{name}/own_accuracy@1"] = float((~among.any(axis=1)).mean())
+            scores[f"{name}/own_chance@1"] = 1 / len(np.unique(embeddings[list(own)], axis=0))
     return scores
 
 
@@ -84,13 +92,13 @@ def _compared(
     features: Float[np.ndarray, "time dim"],
     labels: Int[np.ndarray, "time"],
     embeddings: Float[np.ndarray, "labels dim"],
-) -> tuple[Float[np.ndarray, "time"], Float[np.ndarray, "time"], Int[np.ndarray, "time"]]:
-    """Returns each frame's squared error, similarity to its description, and the rank of that."""
+) -> tuple[Float[np.ndarray, "time"], Float[np.ndarray, "time"], Bool[np.ndarray, "time labels"]]:
+    """Returns each frame's squared error, similarity to its description, and the labels that it is nearer to."""
     features, embeddings = features.astype(np.float64), embeddings.astype(np.float64)
     found = similarities(features, embeddings)
     right = found[np.arange(len(labels)), labels]
     squares = np.square(features - embeddings[labels]).mean(axis=1)
-    return squares, right, 1 + (found > right[:, None]).sum(axis=1)
+    return squares, right, found > right[:, None]
 
 
 def _unit(vectors: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "rows dim"]:

@@ -160,6 +160,7 @@ def train_loss(run):
     return {record["step"]: record["train/loss"] for record in records if "train/loss" in record}
 
 
+@pytest.mark.faults
 def test_two_processes_asked_through_one_save_the_same_step_and_train_as_one_does(
     short_run, environment, jaxmm_json, tmp_path
 ):

@@ -35,7 +35,18 @@ def test_scores_by_type_are_those_of_their_frames_among_all_descriptions():
     assert scores["null/accuracy@1"] == 0.0
     assert scores["actions/accuracy@1"] == pytest.approx(2 / 3)
     assert scores["actions/median_cosine_similarity"] == pytest.approx(0.8)
+    assert (scores["null/own_accuracy@1"], scores["null/own_chance@1"]) == (1.0, 1.0)
     assert not any(name.startswith("wrong") for name in scores)
+
+
+def test_frames_drawn_to_other_types_are_told_from_each_other_within_their_own():
+    # All three are nearest to the first description, which is of another type.
+    features = [np.array([[1.0, 0.1], [1.0, -0.1], [1.0, 0.2]])]
+    embeddings = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, -1.0], [0.0, -1.0]])
+    scores = alignment_scores(features, [np.array([1, 2, 3])], embeddings, types={"unseen": [1, 2, 3]})
+    assert scores["unseen/accuracy@1"] == 0.0
+    assert scores["unseen/own_accuracy@1"] == pytest.approx(2 / 3)
+    assert scores["unseen/own_chance@1"] == 1 / 2
 
 
 def test_one_frame_has_scores_without_deviation():
