@@ -1,166 +1,39 @@
-"""Hostile files, each read in a process of its own that measures what it costs; run as a script, it prints a report."""
+"""Attacks by hostile files: for each, what reads the folder, and what builds it."""
 
-import io
-import json
 import os
 import pickle
-import resource
-import signal
-import sys
-import tarfile
-import tempfile
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
-MIB = 2**20
-AMC_HEAD = ":DEGREES\n1\n"
-ASF_HEAD = ":units\n length 1\n angle deg\n:root\n order TX TY TZ RX RY RZ\n:bonedata\n"
-BVH_HEAD = "HIERARCHY\nROOT Hips\n{\nOFFSET 0 0 0\nCHANNELS 1 Xposition\n"
-SKELETON = '{"joint_names": ["Hips", "Head"], "parents": [-1, 0]}'
-ROW = '{"key": "walk", "text": "a walk", "fps": 20}'
-
-
-class Payload:
-    """Leaves a mark when it is unpickled."""
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (Path.touch, (Path("PWNED"),))
-
-
-def npy(descr: str = "<f4", shape: str = "(4, 2, 3)", body: bytes = bytes(96)) -> bytes:
-    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}}}".encode()
-    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + body
-
-
-def long_header(length: int) -> bytes:
-    return b"\x93NUMPY\x02\x00" + length.to_bytes(4, "little") + b" " * min(length, 200 * MIB)
-
-
-def npz(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", method) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return file.getvalue()
-
-
-def pickled_array() -> bytes:
-    file = io.BytesIO()
-    np.save(file, np.array([Payload()], object), allow_pickle=True)
-    return file.getvalue()
-
-
-def tar_slip() -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as archive:
-        member = tarfile.TarInfo("../PWNED")
-        archive.addfile(member, io.BytesIO(b""))
-    return file.getvalue()
-
-
-def safetensors(header: object, body: bytes = b"", length: int | None = None) -> bytes:
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return (len(text) if length is None else length).to_bytes(8, "little") + text + body
-
-
-def bones(count: int) -> str:
-    each = "".join(f" begin\n name b{n}\n direction 0 1 0\n length 1\n end\n" for n in range(count))
-    chain = "".join(f" b{n - 1} b{n}\n" for n in range(1, count))
-    return f"{ASF_HEAD}{each}:hierarchy\n begin\n root b0\n{chain} end\n"
-
-
-def motion(folder: Path, **files: bytes | str) -> None:
-    """A folder of arrays whose files are as given; names have `_` for a dot."""
-    for name, content in ({"captions_jsonl": ROW, "skeleton_json": SKELETON} | files).items():
-        write(folder / name.replace("_", "."), content)
-
-
-def described(folder: Path, name: str, content: bytes | str, **files: bytes | str) -> None:
-    write(folder / name, content)
-    write(folder / "captions.jsonl", json.dumps({"file": name, "text": "a walk"}))
-    for other, text in files.items():
-        write(folder / other.replace("_", "."), text)
-
-
-def write(path: Path, content: bytes | str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-
-
-def humanml3d(folder: Path, text: bytes | str = "a#b#0#0", joints: bytes | None = None, names: str = "0") -> None:
-    write(folder / "texts" / "0.txt", text)
-    write(folder / "new_joints" / "0.npy", npy(shape="(50, 22, 3)", body=bytes(13200)) if joints is None else joints)
-    write(folder / "train.txt", names)
-
-
-def signs(folder: Path, **files: bytes | str) -> None:
-    """A folder of signing whose files are as given."""
-    table = "feature_path,sentence_gloss\nwalk.npy,WALK\n"
-    usual = {"metadata_csv": table, "walk_npy": npy(shape="(4, 540)", body=bytes(8640))}
-    for name, content in (usual | files).items():
-        write(folder / name.replace("_", "."), content)
-
-
-def letters(folder: Path, fps: object = 25, features: bytes | None = None) -> None:
-    glyphs = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    rows = (f'{{"key": "{g}", "sentence_gloss": "{g}", "signed_language": "ase", "fps": {fps}}}' for g in glyphs)
-    write(folder / "metadata.jsonl", "\n".join(rows))
-    frames = npy(shape="(4, 540)", body=bytes(8640)) if features is None else features
-    write(folder / "features540.npz", npz({f"{glyph}.npy": frames for glyph in glyphs}))
-
-
-def segments(folder: Path, features: bytes | None = None, labels: bytes | str = "cut\n" * 8, **files: bytes) -> None:
-    """A folder of one labelled video whose files are as given; names have `_` for a dot."""
-    write(folder / "features" / "a.npy", npy(shape="(3, 8)") if features is None else features)
-    write(folder / "groundTruth" / "a.txt", labels)
-    write(folder / "splits" / "train.split1.bundle", files.pop("bundle", b"a.txt\n"))
-    for name, content in ({"mapping_txt": b"0 cut\n"} | files).items():
-        write(folder / name.replace("_", "."), content)
-
-
-def fifo_labels(folder: Path) -> None:
-    segments(folder)
-    (folder / "groundTruth" / "a.txt").unlink()
-    os.mkfifo(folder / "groundTruth" / "a.txt")
-
-
-def loop(folder: Path, name: str) -> None:
-    motion(folder)
-    (folder / name).unlink(missing_ok=True)
-    (folder / name).symlink_to(folder / name)
-
-
-def fifo(folder: Path, name: str) -> None:
-    motion(folder)
-    (folder / name).unlink(missing_ok=True)
-    os.mkfifo(folder / name)
-
-
-def fifo_bvh(folder: Path) -> None:
-    described(folder, "walk.bvh", "")
-    (folder / "walk.bvh").unlink()
-    os.mkfifo(folder / "walk.bvh")
-
-
-def device(folder: Path) -> None:
-    motion(folder)
-    (folder / "captions.jsonl").unlink()
-    (folder / "captions.jsonl").symlink_to("/dev/zero")
-
-
-def directory_loop(folder: Path) -> None:
-    described(folder, "walk.bvh", BVH_HEAD)
-    (folder / "again").symlink_to(folder)
-
-
-def sparse(folder: Path, name: str, head: bytes = b"") -> None:
-    write(folder / name, head)
-    os.truncate(folder / name, 2**40)
-
+from .hostile_files import (
+    AMC_HEAD,
+    BVH_HEAD,
+    MIB,
+    ROW,
+    Payload,
+    bones,
+    described,
+    device,
+    directory_loop,
+    fifo,
+    fifo_bvh,
+    fifo_labels,
+    humanml3d,
+    letters,
+    long_header,
+    loop,
+    motion,
+    npy,
+    npz,
+    pickled_array,
+    safetensors,
+    segments,
+    signs,
+    sparse,
+    tar_slip,
+    write,
+)
 
 ARRAYS, BVH, AMC, C3D, HUMAN, SIGNS, LETTERS, WEIGHTS, CONFIG, INDEX, TOKENS, RUN, PACKED, SEGMENTS = range(14)
 Attack = tuple[int, Callable[[Path], object]]
@@ -353,96 +226,3 @@ ATTACKS: dict[str, Attack] = {
         ),
     ),
 }
-
-
-def read(kind: int, folder: Path) -> object:
-    from jaxmm.data import sources
-    from jaxmm.data.packed import open_packed
-    from jaxmm.data.segmentation.check import check_segments
-    from jaxmm.data.segmentation.sources import SegmentationFolder
-    from jaxmm.data.sign.check import check_signs
-    from jaxmm.data.sign.sources import SignFolder, SpelledWords
-    from jaxmm.data.text import CaptionTokenizer
-    from jaxmm.experiment import read_experiment
-    from jaxmm.motions.index import Index
-    from jaxmm.weights.files import read_config, read_tensors
-
-    readers: dict[int, Callable[[], object]] = {
-        ARRAYS: lambda: sum(motion.num_frames for motion in sources.MotionFolder().inventory(folder).items()),
-        BVH: lambda: sum(motion.num_frames for motion in sources.BvhFolder().inventory(folder).items()),
-        AMC: lambda: sum(motion.num_frames for motion in sources.AmcFolder().inventory(folder).items()),
-        C3D: lambda: sum(motion.num_frames for motion in sources.C3dFolder().inventory(folder).items()),
-        HUMAN: lambda: sum(motion.num_frames for motion in sources.HumanMl3dFolder().inventory(folder).items()),
-        SIGNS: lambda: len(check_signs(SignFolder(), folder).problems),
-        LETTERS: lambda: len(check_signs(SpelledWords(num_words=1, speed=0.1), folder).problems),
-        WEIGHTS: lambda: read_tensors(folder),
-        CONFIG: lambda: read_config(folder),
-        INDEX: lambda: Index.read(folder / "index.safetensors"),
-        TOKENS: lambda: CaptionTokenizer.read(folder, max_tokens=8),
-        RUN: lambda: read_experiment(folder / "config.json"),
-        PACKED: lambda: open_packed(folder),
-        SEGMENTS: lambda: len(check_segments(SegmentationFolder(), folder).problems),
-    }
-    return readers[kind]()
-
-
-def attack(name: str) -> dict[str, object]:
-    """Reads one hostile folder in a child process with bounded memory and time."""
-    kind, build = ATTACKS[name]
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "inner"
-        folder.mkdir()
-        build(folder)
-        results, writer = os.pipe()
-        if (child := os.fork()) == 0:
-            os.chdir(folder)
-            os.write(writer, _outcome(kind, folder).encode(errors="backslashreplace")[:4000])
-            os._exit(0)
-        os.close(writer)
-        _, status, used = os.wait4(child, 0)
-        outcome = os.read(results, 4000).decode(errors="replace") or f"died with status {status}"
-        os.close(results)
-        executed = any((place / "PWNED").exists() for place in (folder, folder.parent))
-    own = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    return {
-        "outcome": outcome,
-        "executed": executed,
-        "seconds": round(used.ru_utime + used.ru_stime, 2),
-        "mib": max(0, round((used.ru_maxrss * 1024 - own) / MIB)),
-    }
-
-
-def _outcome(kind: int, folder: Path) -> str:
-    signal.alarm(20)
-    from jaxmm.errors import JaxmmError
-
-    try:
-        read(kind, folder)
-    except JaxmmError as error:
-        return f"refused: {error}"
-    except BaseException as error:
-        return f"raised {type(error).__name__}: {str(error)[:300]}"
-    return "read"
-
-
-def main() -> None:
-    """Prints the result of every attack as one JSON object."""
-    import warnings
-    from importlib import import_module
-
-    # Imported before the processes part, so that each measures its reader alone.
-    for module in ("c3d", "safetensors.numpy", "jaxmm.experiment", "jaxmm.motions.index", "jaxmm.weights.files"):
-        import_module(module)
-    warnings.simplefilter("ignore")
-    started = time.perf_counter()
-    chosen = sys.argv[1:] or list(ATTACKS)
-    results = {}
-    for name in chosen:
-        results[name] = attack(name)
-        print(f"{name}: {results[name]}", file=sys.stderr, flush=True)
-    print(json.dumps(results))
-    print(f"{len(results)} attacks in {time.perf_counter() - started:.0f} s", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""A folder of signing, and data opened over it, that tests of signing and of all captioned data share."""
+"""A folder of signing, data opened over it, and real videos, which tests of several kinds of data share."""
 
 import pytest
 
@@ -38,6 +38,15 @@ def signs(sign_folder, cache):
 def opened(signs, tmp_path_factory):
     """The opened signing."""
     return signs.open(tmp_path_factory.mktemp("assets"))
+
+
+@pytest.fixture(scope="session")
+def salads(shared_data):
+    """The 50 real videos of making salads."""
+    found = shared_data / "segmentation" / "50salads"
+    if not found.is_dir():
+        pytest.skip("needs real videos in ../shared/data/segmentation/50salads, which are not part of the repository")
+    return found
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the tests of captioned data share: clips of signing, first batches, and which clips a batch holds."""
+"""What the tests of data share: clips of signing, first batches, and which clips a batch holds."""
 
 import dataclasses
 import itertools

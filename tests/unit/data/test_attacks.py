@@ -16,11 +16,11 @@ MOST_SECONDS, MOST_MIB = 2.0, 256
 @pytest.fixture(scope="module")
 def results():
     """What each attack did, as measured in processes of their own, without the shape checks of the tests."""
-    script = Path(__file__).with_name("attacks.py")
-    environment = {**os.environ, "PYTHONPATH": str(script.parents[3]), "TOKENIZERS_PARALLELISM": "false"}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "TOKENIZERS_PARALLELISM": "false"}
     if (others := os.environ.get("PYTHONPATH")) is not None:
         environment["PYTHONPATH"] += os.pathsep + others
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment, check=False)
+    command = [sys.executable, "-m", "tests.unit.data.run_attacks"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
 

@@ -42,6 +42,17 @@ def spoilt(batch):
     }
 
 
+def streamed(task, state, batch, chunks):
+    """What a task answers to videos that come in chunks of these lengths."""
+    run, stream, answers, start = jax.jit(task.answer_next), {}, [], 0
+    for length in chunks:
+        chunk = {name: rows[:, start : start + length] for name, rows in batch.items()}
+        answer, stream = run(state.params, state.collections, chunk, stream)
+        answers.append(answer)
+        start += length
+    return np.concatenate(answers, axis=1)
+
+
 def assert_trees_close(ours, expected, tolerance=1e-5):
     assert jax.tree.structure(ours) == jax.tree.structure(expected)
     for (path, leaf), wanted in zip(jax.tree_util.tree_leaves_with_path(ours), jax.tree.leaves(expected), strict=True):

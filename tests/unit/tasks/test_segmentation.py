@@ -9,7 +9,7 @@ from jaxmm.encoders.tcn import MultiStageTcn
 from jaxmm.errors import ConfigError
 from jaxmm.tasks.segmentation import SegmentationTask
 
-from .labelled import HORIZON, LENGTHS, NUM_LABELS, QUICK, SETTINGS, assert_trees_close, make_batch, spoilt
+from .labelled import HORIZON, LENGTHS, NUM_LABELS, QUICK, SETTINGS, assert_trees_close, make_batch, spoilt, streamed
 
 TASK = SegmentationTask(
     head=MultiStageTcn(num_labels=NUM_LABELS, num_stages=2, num_layers=2, dim=8, dropout_rate=0.0, causal=True),
@@ -67,14 +67,8 @@ def test_all_stages_are_taught(state):
 @pytest.mark.parametrize("chunks", [[1] * 6, [4, 1, 8]], ids=["frame_by_frame", "uneven"])
 def test_a_stream_is_answered_as_the_whole_video(state, chunks):
     batch = {name: rows[:1, : sum(chunks)] for name, rows in make_batch().items() if rows.ndim > 1}
-    run, stream, parts, start = jax.jit(TASK.answer_next), {}, [], 0
-    for length in chunks:
-        chunk = {name: rows[:, start : start + length] for name, rows in batch.items()}
-        answer, stream = run(state.params, state.collections, chunk, stream)
-        parts.append(answer)
-        start += length
     whole = jax.jit(TASK.answer)(state.params, state.collections, batch)
-    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=1e-5)
+    np.testing.assert_allclose(streamed(TASK, state, batch, chunks), whole, atol=1e-5)
     assert whole.shape == (1, sum(chunks), NUM_LABELS)
 
 

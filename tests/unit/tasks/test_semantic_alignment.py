@@ -13,7 +13,7 @@ from jaxmm.tasks.semantic_alignment import SemanticAlignmentTask
 from jaxmm.tasks.semantics import Semantics
 from jaxmm.weights.label_embeddings import write_label_embeddings
 
-from .labelled import HORIZON, LENGTHS, NUM_LABELS, QUICK, SETTINGS, assert_trees_close, make_batch, spoilt
+from .labelled import HORIZON, LENGTHS, NUM_LABELS, QUICK, SETTINGS, assert_trees_close, make_batch, spoilt, streamed
 
 EMBEDDINGS = np.random.default_rng(7).normal(size=(NUM_LABELS, 8)).astype(np.float32)
 TASK = SemanticAlignmentTask(
@@ -92,14 +92,8 @@ def test_a_row_that_only_fills_up_changes_nothing(state):
 @pytest.mark.parametrize("chunks", [[1] * 6, [4, 1, 8]], ids=["frame_by_frame", "uneven"])
 def test_a_stream_is_answered_as_the_whole_video(state, chunks):
     batch = {name: rows[:1, : sum(chunks)] for name, rows in make_batch().items() if rows.ndim > 1}
-    run, stream, parts, start = jax.jit(TASK.answer_next), {}, [], 0
-    for length in chunks:
-        chunk = {name: rows[:, start : start + length] for name, rows in batch.items()}
-        answer, stream = run(state.params, state.collections, chunk, stream)
-        parts.append(answer)
-        start += length
     whole = jax.jit(TASK.answer)(state.params, state.collections, batch)
-    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=1e-5)
+    np.testing.assert_allclose(streamed(TASK, state, batch, chunks), whole, atol=1e-5)
 
 
 def test_what_is_not_causal_is_not_streamed(state):

@@ -1,4 +1,4 @@
-"""A small folder of labelled videos, and the one of real salads, that the tests of segmentation share."""
+"""A small folder of labelled videos that the tests of segmentation share."""
 
 import numpy as np
 import pytest
@@ -33,12 +33,3 @@ def folder(videos, tmp_path):
     """The videos as a folder on disk."""
     write_segmentation_folder(videos, VOCABULARY, tmp_path / "videos")
     return tmp_path / "videos"
-
-
-@pytest.fixture(scope="session")
-def salads(shared_data):
-    """The 50 real videos of making salads."""
-    found = shared_data / "segmentation" / "50salads"
-    if not found.is_dir():
-        pytest.skip("needs real videos in ../shared/data/segmentation/50salads, which are not part of the repository")
-    return found

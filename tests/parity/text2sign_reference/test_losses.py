@@ -2,33 +2,11 @@
 
 import math
 
-import pytest
-
-from . import torch_text2sign as reference
-from .sign_clips import LENGTHS, TIME, assert_close, garbage, make_clips, make_statistics, prefix_mask
-from .torch_text2sign import F, torch
+from .. import torch_text2sign as reference
+from ..torch_text2sign import F, torch
+from .sign_clips import LENGTHS, TIME, assert_close, garbage, prefix_mask
 
 BODY = {"left_shoulder": 11, "right_shoulder": 12, "left_hip": 23, "right_hip": 24}
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
-@pytest.fixture
-def frame_mask():
-    return prefix_mask(LENGTHS, TIME)
-
-
-@pytest.fixture
-def clips():
-    return make_clips()
-
-
-@pytest.fixture
-def statistics():
-    return make_statistics()
 
 
 def smooth_l1(difference):

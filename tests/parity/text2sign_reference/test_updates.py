@@ -5,32 +5,12 @@ import math
 
 import pytest
 
-from . import torch_text2sign as reference
-from .sign_clips import LENGTHS, TIME, assert_close, garbage, make_clips, make_statistics, prefix_mask
-from .torch_text2sign import F, Statistics, torch
+from .. import torch_text2sign as reference
+from ..torch_text2sign import F, Statistics, torch
+from .sign_clips import LENGTHS, TIME, assert_close, garbage, prefix_mask
 
 NUM_TOKENS = 6
 NUM_TEXT_TOKENS = [3, 6, 1, 4]
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
-@pytest.fixture
-def frame_mask():
-    return prefix_mask(LENGTHS, TIME)
-
-
-@pytest.fixture
-def clips():
-    return make_clips()
-
-
-@pytest.fixture
-def statistics():
-    return make_statistics()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Clips of unlike lengths, on which the torch reference of seed 004 is tested."""
 
-from . import torch_text2sign as reference
-from .torch_text2sign import Statistics, torch
+from .. import torch_text2sign as reference
+from ..torch_text2sign import Statistics, torch
 
 LENGTHS = [1, 2, 5, 8]
 TIME = 11
