@@ -11,11 +11,8 @@ def get_config() -> Experiment:
     return Experiment(
         task=SegmentationTask(
             head=MultiStageTcn(num_labels=18, input_dropout_rate=0.15),
-            smoothing=0.25,
             optimizer=AdamW(lr=1e-3, end_lr=1e-6, weight_decay=0.0),
         ),
-        data=SegmentedVideos(
-            source=SegmentationFolder(dim=(56,), fps=1.0), val_fraction=0.0, most_speed=1.25, batch_size=1
-        ),
-        loop=Loop(epochs=40, evaluate_every=0, save_every=10),
+        data=SegmentedVideos(source=SegmentationFolder(dim=(56,), fps=1.0), val_fraction=0.0, batch_size=1),
+        loop=Loop(epochs=50, evaluate_every=0, save_every=10),
     )

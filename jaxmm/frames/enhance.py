@@ -2,13 +2,15 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
 
 from jaxmm.data.segmentation.features import write_features
+from jaxmm.data.segmentation.video import LabelledVideo
 from jaxmm.data.segmented import SegmentedVideos
 from jaxmm.errors import ConfigError
 from jaxmm.files import check_free, write_text
@@ -16,7 +18,7 @@ from jaxmm.model import Model, load
 from jaxmm.run import Report, train
 
 FACTS = "features.json"
-"""Says where the features of a folder come from; it is written last."""
+"""Says where the features of a folder come from."""
 
 
 def write_answers(
@@ -32,7 +34,7 @@ def write_answers(
 
     A run has seen the labels of the videos it was trained on, and its answers to them are better than to others: what
     is learnt from them later would not hold. With `cross_fit`, each training or validation video is answered by a run
-    that never saw it.
+    that never saw it, and each test video by the mean of those runs, which answer in one space.
 
     Args:
         run: A run of semantic alignment or segmentation.
@@ -54,31 +56,51 @@ def write_answers(
         raise ConfigError(f"cross_fit is {cross_fit}; give 2 parts or more, or 0 for none")
     check_free(out)
     model = load(run, checkpoint=checkpoint)
-    written = {"test": list(_answers(model, root, ("test",)))}
-    if not cross_fit:
-        written["train"] = list(_answers(model, root, ("train", "val")))
-    else:
+    splits = ("train", "val", "test")
+    if cross_fit:
         of_parts = checkpoint if checkpoint in ("last", "best") else "last"
-        parts = (_part(model, (part, cross_fit), root, of_parts, report) for part in range(cross_fit))
-        written["part"] = [answer for part in parts for answer in _answers(part, root, ("test",))]
-    out.mkdir(parents=True, exist_ok=True)
-    for key, answer in (row for rows in written.values() for row in rows):
-        write_features(out / f"{key}.npy", answer)
-    fitted = [key for key, _ in written.get("train", ())]
+        parts = [_part(model, (part, cross_fit), root, of_parts, report) for part in range(cross_fit)]
+        answers = _out_of_fold(model, parts, root)
+    else:
+        answers = _answers([model], _videos(model, root, splits))
+    partial = out.with_name(f"{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a call that was interrupted
+    partial.mkdir(parents=True)
+    num_videos = 0
+    for key, answer in answers:
+        write_features(partial / f"{key}.npy", answer)
+        num_videos += 1
+    fitted = [] if cross_fit else [video.key for video in _videos(model, root, splits[:2])]
     facts = {"run": str(run), "digest": model.digest, "step": model.step, "cross_fit": cross_fit, "fitted": fitted}
-    write_text(out / FACTS, json.dumps(facts, indent=1) + "\n")
-    videos = sum(map(len, written.values()))
-    return {"videos": float(videos), "unseen": float(videos - len(fitted)), "fitted": float(len(fitted))}
+    write_text(partial / FACTS, json.dumps(facts, indent=1) + "\n")
+    partial.replace(out)
+    num_fitted = len(fitted)
+    return {"videos": float(num_videos), "unseen": float(num_videos - num_fitted), "fitted": float(num_fitted)}
+
+
+def _out_of_fold(
+    model: Model, parts: Sequence[Model], root: str | None
+) -> Iterator[tuple[str, Float32[np.ndarray, "time out"]]]:
+    """Yields the key and the answer of every video, by those runs that never saw it."""
+    for part in parts:
+        yield from _answers([part], _videos(part, root, ("test",)))
+    yield from _answers(parts, _videos(model, root, ("test",)))
 
 
 def _answers(
-    model: Model, root: str | None, splits: tuple[str, ...]
+    models: Sequence[Model], videos: Sequence[LabelledVideo]
 ) -> Iterator[tuple[str, Float32[np.ndarray, "time out"]]]:
-    """Yields the key and the answer of every video of some splits."""
+    """Yields the key of every video and the mean of what runs answer to it."""
+    features = [video.features for video in videos]
+    answers = [model.frames(model.params, model.collections, features) for model in models]
+    for video, *own in zip(videos, *answers, strict=True):
+        yield video.key, np.mean(own, axis=0)
+
+
+def _videos(model: Model, root: str | None, splits: tuple[str, ...]) -> list[LabelledVideo]:
+    """Returns the videos of those splits that a run's data have."""
     data = model.open_segmented(root=root)
-    videos = [video for split in splits if data.has_split(split) for video in data.videos(split)]
-    answers = model.frames(model.params, model.collections, (video.features for video in videos))
-    yield from zip((video.key for video in videos), answers, strict=True)
+    return [video for split in splits if data.has_split(split) for video in data.videos(split)]
 
 
 def _part(model: Model, fold: tuple[int, int], root: str | None, checkpoint: str, report: Report) -> Model:

@@ -10,6 +10,7 @@ import pytest
 from jaxmm.data.segmentation.labels import Vocabulary, read_frame_labels
 from jaxmm.data.segmentation.procedural import VOCABULARY
 from jaxmm.data.segmentation.sources import ProceduralSegments
+from jaxmm.model import load
 
 CHANCE = 1 / VOCABULARY.num_labels
 SMALL = """
@@ -122,7 +123,8 @@ def test_segmentation_takes_no_descriptions(jaxmm, segmentation, tmp_path):
 def test_features_of_training_videos_are_made_by_runs_that_never_saw_them(jaxmm, jaxmm_json, small, tmp_path):
     run = tmp_path / "run"
     source = ProceduralSegments(num_train=6, num_val=0, num_test=2, dim=16)
-    lengths = {video.key: video.num_frames for video in source.inventory(None).items()}
+    videos = {video.key: video for video in source.inventory(None).items()}
+    lengths = {key: video.num_frames for key, video in videos.items()}
     jaxmm("train", small("semantic_alignment"), "--workdir", run)
     fitted = jaxmm("embed", run, "--out", tmp_path / "fitted")
     assert "fitted to their labels" in fitted.stdout
@@ -135,8 +137,16 @@ def test_features_of_training_videos_are_made_by_runs_that_never_saw_them(jaxmm,
         assert {key: array.shape for key, array in written.items()} == {key: (64, n) for key, n in lengths.items()}
     tested = [json.loads((run / f"folds/{part}-of-2/config.json").read_text())["data"]["fold"] for part in range(2)]
     assert tested == [[0, 2], [1, 2]]
+    assert_the_mean_of_parts(run, tmp_path / "unseen", videos["test-0"])
     again = jaxmm("embed", run, "--out", tmp_path / "unseen", status=2)
     assert "is not an empty folder" in again.stderr
+
+
+def assert_the_mean_of_parts(run, folder, video):
+    parts = [load(run / f"folds/{part}-of-2", checkpoint="best") for part in range(2)]
+    answers = [next(part.frames(part.params, part.collections, [video.features])) for part in parts]
+    np.testing.assert_allclose(np.load(folder / f"{video.key}.npy").T, np.mean(answers, axis=0), atol=1e-5)
+    assert np.abs(answers[0] - answers[1]).max() > 1e-3
 
 
 def test_one_command_compares_raw_and_enhanced_features_and_goes_on_where_it_ended(jaxmm_json, small, tmp_path):
