@@ -29,8 +29,8 @@ def alignment_scores(
     Returns:
         By type, `all` first: `frames`; `mse_loss`, the mean over features; `mean_`, `median_` and
         `std_cosine_similarity`; `accuracy@k`, the share of frames to whose features fewer than k descriptions are
-        nearer than the right one; and `chance@k`, k by the number of distinct descriptions. Labels of one description
-        answer for each other.
+        nearer than the right one; and `chance@k`, k by the number of descriptions. Labels of one description answer
+        for each other, and it counts once.
 
     Raises:
         DataError: If there is no frame.
@@ -76,8 +76,16 @@ def similarities(
         >>> similarities(np.array([[3.0, 4.0]]), np.array([[1.0, 0.0], [0.0, 0.0]])).tolist()
         [[0.6, 0.0]]
     """
+    found, places = _similar(features, embeddings)
+    return found[:, places]
+
+
+def _similar(
+    features: Float[np.ndarray, "time dim"], embeddings: Float[np.ndarray, "labels dim"]
+) -> tuple[Float[np.ndarray, "time distinct"], Int[np.ndarray, "labels"]]:
+    """Returns the similarity of every frame and every distinct embedding, and which of these each label has."""
     distinct, places = np.unique(embeddings, axis=0, return_inverse=True)
-    return (_unit(features) @ _unit(distinct).T)[:, np.reshape(places, -1)]
+    return _unit(features) @ _unit(distinct).T, np.reshape(places, -1)
 
 
 def _compared(
@@ -87,10 +95,11 @@ def _compared(
 ) -> tuple[Float[np.ndarray, "time"], Float[np.ndarray, "time"], Int[np.ndarray, "time"]]:
     """Returns each frame's squared error, similarity to its description, and the rank of that."""
     features, embeddings = features.astype(np.float64), embeddings.astype(np.float64)
-    found = similarities(features, embeddings)
-    right = found[np.arange(len(labels)), labels]
+    found, places = _similar(features, embeddings)
+    right = found[np.arange(len(labels)), places[labels]]
     squares = np.square(features - embeddings[labels]).mean(axis=1)
-    return squares, right, 1 + (found > right[:, None]).sum(axis=1)
+    # Of features that are no numbers, none is known to be farther: they find nothing, rather than everything.
+    return squares, right, 1 + (~(found <= right[:, None])).sum(axis=1)
 
 
 def _unit(vectors: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "rows dim"]:
