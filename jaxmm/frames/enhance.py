@@ -2,11 +2,8 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
-
-import numpy as np
-from jaxtyping import Float32
 
 from jaxmm.data.segmentation.features import write_features
 from jaxmm.data.segmented import SegmentedVideos
@@ -50,35 +47,49 @@ def write_answers(
         ConfigError: If the run is of another system, or a number is out of its range.
         DataError: If the data cannot be read, or `out` holds something.
     """
-    if cross_fit < 0 or cross_fit == 1:
-        raise ConfigError(f"cross_fit is {cross_fit}; give 2 parts or more, or 0 for none")
+    check_cross_fit(cross_fit)
     check_free(out)
     model = load(run, checkpoint=checkpoint)
-    written = {"test": list(_answers(model, root, ("test",)))}
-    if not cross_fit:
-        written["train"] = list(_answers(model, root, ("train", "val")))
-    else:
-        of_parts = checkpoint if checkpoint in ("last", "best") else "last"
-        parts = (_part(model, (part, cross_fit), root, of_parts, report) for part in range(cross_fit))
-        written["part"] = [answer for part in parts for answer in _answers(part, root, ("test",))]
+    _ = model.frames  # refuses a run of another system before more of them are trained
+    of_parts = checkpoint if checkpoint in ("last", "best") else "last"
+    # All trained before the first is written: what is interrupted leaves no folder behind.
+    parts = [_part(model, (part, cross_fit), root, of_parts, report) for part in range(cross_fit)]
     out.mkdir(parents=True, exist_ok=True)
-    for key, answer in (row for rows in written.values() for row in rows):
-        write_features(out / f"{key}.npy", answer)
-    fitted = [key for key, _ in written.get("train", ())]
-    facts = {"run": str(run), "digest": model.digest, "step": model.step, "cross_fit": cross_fit, "fitted": fitted}
-    write_text(out / FACTS, json.dumps(facts, indent=1) + "\n")
-    videos = sum(map(len, written.values()))
-    return {"videos": float(videos), "unseen": float(videos - len(fitted)), "fitted": float(len(fitted))}
+    try:
+        unseen = [_write(answering, ("test",), root, out) for answering in (model, *parts)]
+        fitted = [] if cross_fit else _write(model, ("train", "val"), root, out)
+        facts = {"run": str(run), "digest": model.digest, "step": model.step, "cross_fit": cross_fit, "fitted": fitted}
+        write_text(out / FACTS, json.dumps(facts, indent=1) + "\n")
+    except BaseException:
+        shutil.rmtree(out.resolve(), ignore_errors=True)  # it held nothing before
+        raise
+    num_unseen = sum(map(len, unseen))
+    return {"videos": float(num_unseen + len(fitted)), "unseen": float(num_unseen), "fitted": float(len(fitted))}
 
 
-def _answers(
-    model: Model, root: str | None, splits: tuple[str, ...]
-) -> Iterator[tuple[str, Float32[np.ndarray, "time out"]]]:
-    """Yields the key and the answer of every video of some splits."""
+def check_cross_fit(num_parts: int) -> None:
+    """Refuses a number of parts that videos cannot be cut into.
+
+    Raises:
+        ConfigError: If it is 1 or negative.
+
+    Example:
+        >>> check_cross_fit(1)
+        Traceback (most recent call last):
+        jaxmm.errors.ConfigError: cross_fit is 1; give 2 parts or more, or 0 for none
+    """
+    if num_parts < 0 or num_parts == 1:
+        raise ConfigError(f"cross_fit is {num_parts}; give 2 parts or more, or 0 for none")
+
+
+def _write(model: Model, splits: tuple[str, ...], root: str | None, out: Path) -> list[str]:
+    """Writes the answer to every video of some splits, and returns their keys."""
     data = model.open_segmented(root=root)
     videos = [video for split in splits if data.has_split(split) for video in data.videos(split)]
     answers = model.frames(model.params, model.collections, (video.features for video in videos))
-    yield from zip((video.key for video in videos), answers, strict=True)
+    for video, answer in zip(videos, answers, strict=True):
+        write_features(out / f"{video.key}.npy", answer)
+    return [video.key for video in videos]
 
 
 def _part(model: Model, fold: tuple[int, int], root: str | None, checkpoint: str, report: Report) -> Model:

@@ -5,6 +5,7 @@ from jaxmm.data.segmentation.labels import read_frame_labels
 from jaxmm.errors import ConfigError, DataError
 from jaxmm.evaluate.alignment import alignment_scores
 from jaxmm.evaluate.segments import scores_of, segment_ratios
+from jaxmm.frames import enhance
 from jaxmm.frames.enhance import write_answers
 from jaxmm.frames.evaluation import embeddings_of, evaluate_frames, label_types, labels_of
 from jaxmm.frames.labelling import write_labels
@@ -75,6 +76,25 @@ def test_pictures_need_a_split_that_is_there(segmentation, tmp_path):
 def test_cross_fitting_needs_two_parts(cross_fit, tmp_path):
     with pytest.raises(ConfigError, match=f"cross_fit is {cross_fit}; give 2 parts or more, or 0 for none"):
         write_answers(tmp_path, tmp_path / "out", cross_fit=cross_fit)
+
+
+def test_features_that_cannot_all_be_written_leave_no_folder(alignment, tmp_path, monkeypatch):
+    written = []
+
+    def write_features(path, features):
+        if len(written) == 3:
+            raise OSError("No space left on device")
+        np.save(path, features)
+        written.append(path.exists())
+
+    monkeypatch.setattr(enhance, "load", lambda *_, **__: alignment)
+    monkeypatch.setattr(enhance, "write_features", write_features)
+    with pytest.raises(OSError, match="No space left"):
+        write_answers(alignment.run, tmp_path / "out")
+    assert written == [True] * 3 and not (tmp_path / "out").exists()
+    monkeypatch.undo()
+    monkeypatch.setattr(enhance, "load", lambda *_, **__: alignment)
+    assert write_answers(alignment.run, tmp_path / "out") == {"videos": 6.0, "unseen": 2.0, "fitted": 4.0}
 
 
 def test_a_run_of_another_system_answers_no_frames(task, data, tmp_path):
