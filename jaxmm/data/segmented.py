@@ -253,7 +253,7 @@ class SegmentedData(Dataset[SegmentedVideos]):
     def sample_batch(self) -> Batch:
         """Returns a batch of the types that training uses, of the first videos of its split."""
         first = self.split("train")[: self.settings.batch_size]
-        return self._batch([(index, np.arange(self._length(index))) for index in first])
+        return self._batch([(index, np.arange(self._length(index))[: self.settings.max_frames]) for index in first])
 
     def fingerprint(self, *, seed: int, num_processes: int = 1) -> dict[str, Any]:
         """Returns what batches are made of, as JSON values that differ where batches would: also labels and scale."""
