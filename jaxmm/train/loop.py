@@ -83,7 +83,7 @@ class Hooks:
 
     Attributes:
         evaluate: Scores a state on the validation split; None when there is none.
-        save: Saves a state with its scores, if it was evaluated; called with True for the last time before training ends.
+        save: Saves a state, with its scores if it was evaluated; called with True before training ends.
         saved: Returns the scores that were saved with a step; none of one that is not saved.
         roll_back: Returns the state that was saved last, or the first one.
         report: Takes scalars by step.
