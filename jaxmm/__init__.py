@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from jaxmm.data.motion import Motion as Motion
     from jaxmm.data.motion import Skeleton as Skeleton
     from jaxmm.data.motion_text import MotionText as MotionText
-    from jaxmm.data.segmentation.labels import Vocabulary as Vocabulary
     from jaxmm.data.segmentation.sources import ProceduralSegments as ProceduralSegments
     from jaxmm.data.segmentation.sources import SegmentationFolder as SegmentationFolder
     from jaxmm.data.segmentation.video import LabelledVideo as LabelledVideo
+    from jaxmm.data.segmentation.vocabulary import Vocabulary as Vocabulary
     from jaxmm.data.segmented import SegmentedVideos as SegmentedVideos
     from jaxmm.data.sign.clip import SignClip as SignClip
     from jaxmm.data.sign.sources import ProceduralSigns as ProceduralSigns
@@ -100,7 +100,7 @@ _HOMES = {
     "SignMotions": "jaxmm.data.sources",
     "SpelledWords": "jaxmm.data.sign.sources",
     "LabelledVideo": "jaxmm.data.segmentation.video",
-    "Vocabulary": "jaxmm.data.segmentation.labels",
+    "Vocabulary": "jaxmm.data.segmentation.vocabulary",
     "ProceduralSegments": "jaxmm.data.segmentation.sources",
     "SegmentationFolder": "jaxmm.data.segmentation.sources",
     "HashSplit": "jaxmm.data.splits",

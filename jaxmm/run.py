@@ -181,7 +181,7 @@ def _learnt(experiment: Experiment) -> object:
     The data themselves are compared with those of the checkpoint, wherever they lie.
     """
     data = dataclasses.replace(experiment.data, root=None, num_threads=1)
-    loop = dataclasses.replace(experiment.loop, log_every=1, keep=1)
+    loop = dataclasses.replace(experiment.loop, log_every=1, keep=1, keep_every=0)
     devices = Devices(mode=experiment.devices.mode)  # under pmap each device draws dropout of its own
     return encode(dataclasses.replace(experiment, data=data, loop=loop, devices=devices))
 

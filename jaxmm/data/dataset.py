@@ -116,9 +116,11 @@ class Dataset(Generic[Settings]):
         """Full batches in the training split.
 
         Raises:
-            ConfigError: If the split is smaller than one batch.
+            ConfigError: If the split is empty, or smaller than one batch.
         """
         size, batch_size = len(self._splits["train"]), self.settings.batch_size
+        if not size:
+            raise ConfigError("the training split holds no clip; bring some, or split the data in another way")
         if size < batch_size:
             raise ConfigError(
                 f"data.batch_size is {batch_size}, but the training split has {size} clips; set it to {size} or less"

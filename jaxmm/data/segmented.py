@@ -15,11 +15,12 @@ from jaxmm.data.dataset import Dataset, DataSettings
 from jaxmm.data.fingerprint import digest
 from jaxmm.data.segmentation.check import check_segments
 from jaxmm.data.segmentation.folds import hold_out
-from jaxmm.data.segmentation.labels import Vocabulary
+from jaxmm.data.segmentation.lengths import SHORTEST, padded_length
 from jaxmm.data.segmentation.packed import packed_videos, vocabulary_of
 from jaxmm.data.segmentation.scale import Scale
 from jaxmm.data.segmentation.sources import ProceduralSegments, SegmentationSource
 from jaxmm.data.segmentation.video import LabelledVideo
+from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.data.splits import Split, TagSplit
 from jaxmm.data.store import Stored
 from jaxmm.errors import ConfigError, DataError, reason
@@ -30,23 +31,6 @@ LabelType: TypeAlias = Literal["actions", "null", "wrong"]
 """What a label stands for: an action, none, or a mistake."""
 
 _VIDEOS = "videos.json"
-_SHORTEST, _GROWTH = 64, 1.25
-
-
-def padded_length(num_frames: int) -> int:
-    """Returns the length that a batch is padded to, one of few: each is 1.25 times the one before, from 64 frames on.
-
-    They are rounded up to multiples of 8. A program is compiled for each, so there are at most
-    2 + log(longest / shortest) / log(1.25) of them.
-
-    Example:
-        >>> [padded_length(num_frames) for num_frames in (1, 64, 65, 330, 552)]
-        [64, 64, 80, 352, 552]
-    """
-    length = _SHORTEST
-    while length < num_frames:
-        length = 8 * math.ceil(_GROWTH * length / 8)
-    return length
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -165,7 +149,7 @@ class SegmentedVideos(DataSettings):
         dim = self.source.dim if isinstance(self.source.dim, int) else sum(self.source.dim)
         if not dim:
             raise ConfigError("data.source.dim is empty, so only the files tell the number of features; name it")
-        return self.stack([np.zeros((_SHORTEST, dim), np.float32)], [np.zeros(_SHORTEST, np.int32)], num_rows=1)
+        return self.stack([np.zeros((SHORTEST, dim), np.float32)], [np.zeros(SHORTEST, np.int32)], num_rows=1)
 
     def stack(
         self,
@@ -253,7 +237,7 @@ class SegmentedData(Dataset[SegmentedVideos]):
     def sample_batch(self) -> Batch:
         """Returns a batch of the types that training uses, of the first videos of its split."""
         first = self.split("train")[: self.settings.batch_size]
-        return self._batch([(index, np.arange(self._length(index))) for index in first])
+        return self._batch([(index, np.arange(self._length(index))[: self.settings.max_frames]) for index in first])
 
     def fingerprint(self, *, seed: int, num_processes: int = 1) -> dict[str, Any]:
         """Returns what batches are made of, as JSON values that differ where batches would: also labels and scale."""

@@ -29,10 +29,10 @@ def alignment_scores(
     Returns:
         By type, `all` first: `frames`; `mse_loss`, the mean over features; `mean_`, `median_` and
         `std_cosine_similarity`; `accuracy@k`, the share of frames to whose features fewer than k descriptions are
-        nearer than the right one; and `chance@k`, k by the number of distinct descriptions. `own_accuracy@1` and
-        `own_chance@1` are those among the descriptions of the type alone: labels unseen in training, whose frames are
-        drawn to what training named, can so be told from each other or not. Labels of one description answer for each
-        other.
+        nearer than the right one; and `chance@k`, k by the number of descriptions. `own_accuracy@1` and `own_chance@1`
+        are those among the descriptions of the type alone: frames of labels unseen in training are drawn to what
+        training named, and may yet be told from each other. Labels of one description answer for each other, and it
+        counts once.
 
     Raises:
         DataError: If there is no frame.
@@ -46,12 +46,14 @@ def alignment_scores(
     """
     if not sum(map(len, labels)):
         raise DataError("there is no frame to compare; choose another split")
+    distinct, places = _distinct(embeddings)
     squares, cosines, nearer = (
         np.concatenate(own)
-        for own in zip(*(_compared(*video, embeddings) for video in zip(features, labels, strict=True)), strict=True)
+        for own in zip(
+            *(_compared(*video, distinct, places) for video in zip(features, labels, strict=True)), strict=True
+        )
     )
     numbers, ranks, scores = np.concatenate(labels), 1 + nearer.sum(axis=1), {}
-    num_distinct = len(np.unique(embeddings, axis=0))
     for name, own in {"all": range(len(embeddings)), **(types or {})}.items():
         chosen = np.isin(numbers, list(own))
         if not chosen.any():
@@ -63,13 +65,12 @@ def alignment_scores(
             f"{name}/median_cosine_similarity": float(np.median(cosines[chosen])),
             f"{name}/std_cosine_similarity": float(cosines[chosen].std()),
             **{f"{name}/accuracy@{rank}": float((ranks[chosen] <= rank).mean()) for rank in RANKS},
-            **{f"{name}/chance@{rank}": min(1.0, rank / num_distinct) for rank in RANKS},
+            **{f"{name}/chance@{rank}": min(1.0, rank / len(distinct)) for rank in RANKS},
         }
-    for name, own in (types or {}).items():
-        if f"{name}/frames" in scores:
-            among = nearer[np.isin(numbers, list(own))][:, list(own)]
-            scores[f"{name}/own_accuracy@1"] = float((~among.any(axis=1)).mean())
-            scores[f"{name}/own_chance@1"] = 1 / len(np.unique(embeddings[list(own)], axis=0))
+        if name != "all":
+            among = np.unique(places[list(own)])
+            scores[f"{name}/own_accuracy@1"] = float((~nearer[np.ix_(chosen, among)].any(axis=1)).mean())
+            scores[f"{name}/own_chance@1"] = 1 / len(among)
     return scores
 
 
@@ -84,21 +85,31 @@ def similarities(
         >>> similarities(np.array([[3.0, 4.0]]), np.array([[1.0, 0.0], [0.0, 0.0]])).tolist()
         [[0.6, 0.0]]
     """
+    distinct, places = _distinct(embeddings)
+    return (_unit(features) @ _unit(distinct).T)[:, places]
+
+
+def _distinct(
+    embeddings: Float[np.ndarray, "labels dim"],
+) -> tuple[Float[np.ndarray, "distinct dim"], Int[np.ndarray, "labels"]]:
+    """Returns the embeddings without repetitions, and the place of each label's among them."""
     distinct, places = np.unique(embeddings, axis=0, return_inverse=True)
-    return (_unit(features) @ _unit(distinct).T)[:, np.reshape(places, -1)]
+    return distinct, np.reshape(places, -1)
 
 
 def _compared(
     features: Float[np.ndarray, "time dim"],
     labels: Int[np.ndarray, "time"],
-    embeddings: Float[np.ndarray, "labels dim"],
-) -> tuple[Float[np.ndarray, "time"], Float[np.ndarray, "time"], Bool[np.ndarray, "time labels"]]:
-    """Returns each frame's squared error, similarity to its description, and the labels that it is nearer to."""
-    features, embeddings = features.astype(np.float64), embeddings.astype(np.float64)
-    found = similarities(features, embeddings)
-    right = found[np.arange(len(labels)), labels]
-    squares = np.square(features - embeddings[labels]).mean(axis=1)
-    return squares, right, found > right[:, None]
+    distinct: Float[np.ndarray, "distinct dim"],
+    places: Int[np.ndarray, "labels"],
+) -> tuple[Float[np.ndarray, "time"], Float[np.ndarray, "time"], Bool[np.ndarray, "time distinct"]]:
+    """Returns each frame's squared error, similarity to its description, and the descriptions that it is nearer to."""
+    features, distinct, own = features.astype(np.float64), distinct.astype(np.float64), places[labels]
+    found = _unit(features) @ _unit(distinct).T
+    right = found[np.arange(len(labels)), own]
+    squares = np.square(features - distinct[own]).mean(axis=1)
+    # Of features that are no numbers, none is known to be farther: they find nothing, rather than everything.
+    return squares, right, ~(found <= right[:, None])
 
 
 def _unit(vectors: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "rows dim"]:

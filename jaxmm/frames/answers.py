@@ -11,7 +11,8 @@ from jax.sharding import Mesh
 from jaxtyping import Float32
 
 from jaxmm.data.dataset import DataSettings
-from jaxmm.data.segmented import SegmentedVideos, padded_length
+from jaxmm.data.segmentation.lengths import padded_length
+from jaxmm.data.segmented import SegmentedVideos
 from jaxmm.errors import ConfigError, DataError
 from jaxmm.tasks.base import AnswersFrames
 from jaxmm.train.step import compile_eval, make_mesh, place_model, place_whole

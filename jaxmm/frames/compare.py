@@ -1,22 +1,25 @@
 """Whether aligned features help: segmentation from features as they came, from enhanced ones, and from both."""
 
 import dataclasses
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
-from jaxmm.data.segmentation.folder import split_numbers
-from jaxmm.data.segmentation.sources import SegmentationFolder, write_segmentation_folder
+from jaxmm.data.inventory import existing_folder
+from jaxmm.data.segmentation.folder import bundle_path, split_numbers
+from jaxmm.data.segmentation.sources import MAPPING, SegmentationFolder, write_segmentation_folder
 from jaxmm.data.segmented import SegmentedVideos
-from jaxmm.errors import ConfigError
+from jaxmm.errors import ConfigError, DataError
 from jaxmm.evaluate.frame_plots import plot_timeline
 from jaxmm.evaluate.segments import Ratios, gains_of, scores_of
 from jaxmm.experiment import Experiment
-from jaxmm.frames.enhance import FACTS, write_answers
-from jaxmm.frames.evaluation import embeddings_of, labels_of, segment_ratios_of
+from jaxmm.files import read_json
+from jaxmm.frames.enhance import FACTS, check_cross_fit, write_answers
+from jaxmm.frames.evaluation import labels_of, segment_ratios_of
 from jaxmm.model import Model, load
 from jaxmm.run import Report, train
+from jaxmm.tasks.base import Aligns, AnswersFrames
 
 RAW, ENHANCED, BOTH = "raw", "enhanced", "both"
 _LOG = logging.getLogger(__name__)
@@ -55,12 +58,16 @@ def compare_features(
         ConfigError: If the data do not fit, or the folder holds runs of other experiments.
         DataError: If the data cannot be read.
     """
-    settings, root = _folder_of(alignment, workdir)
-    source = settings.source
-    if not isinstance(source, SegmentationFolder) or not source.dim:
-        raise ConfigError("data.source.dim is empty; name the number of features of each folder to compare")
+    check_cross_fit(cross_fit)
+    if num_resamples < 0:
+        raise ConfigError(f"bootstrap is {num_resamples}; give a number of draws, or 0 for no intervals")
+    _check_systems(alignment, segmentation)
+    settings, source, root = _folder_of(cast(SegmentedVideos, alignment.data), workdir)
+    numbers = tuple(dict.fromkeys(splits)) or tuple(split_numbers(root))
+    if not numbers:
+        raise DataError(f"{bundle_path(root, 'train', 1)}: no such file, nor one of another split; write one or more")
     found: dict[str, list[Ratios]] = {RAW: [], ENHANCED: [], BOTH: []}
-    for split in splits or tuple(split_numbers(root)):
+    for split in numbers:
         own = workdir / f"split{split}"
         data = dataclasses.replace(settings, source=dataclasses.replace(source, split=split))
         width = _align(dataclasses.replace(alignment, data=data), own, cross_fit, report)
@@ -80,20 +87,36 @@ def compare_features(
     return {f"test/{name}/{metric}": value for name, own in scores.items() for metric, value in own.items()}
 
 
-def _folder_of(alignment: Experiment, workdir: Path) -> tuple[SegmentedVideos, Path]:
-    """Returns settings of data in a folder, to which made-up ones are written first."""
-    settings = alignment.data
-    if not isinstance(settings, SegmentedVideos):
-        raise ConfigError(f"data are {type(settings).__name__}; compare an alignment on SegmentedVideos")
-    if isinstance(settings.source, SegmentationFolder):
-        if settings.folder is None:
-            raise ConfigError("data.root is not set; give the folder of the videos with --data.root PATH")
-        return settings, settings.folder
-    root, made = workdir / "data", settings.source
-    if not root.is_dir():
-        write_segmentation_folder(made.inventory(None).items(), made.vocabulary(None), root)
-    source = SegmentationFolder(dim=(made.dim,), fps=made.fps)
-    return dataclasses.replace(settings, source=source, root=str(root)), root
+def _check_systems(alignment: Experiment, segmentation: Experiment) -> None:
+    """Refuses what would be found out only after hours of training."""
+    if not isinstance(alignment.task, Aligns):
+        raise ConfigError(f"{type(alignment.task).__name__} aligns no features; give the config of an alignment first")
+    if not isinstance(segmentation.task, AnswersFrames) or isinstance(segmentation.task, Aligns):
+        raise ConfigError(f"{type(segmentation.task).__name__} is no segmentation; give the config of one second")
+    for settings in (alignment.data, segmentation.data):
+        if not isinstance(settings, SegmentedVideos):
+            raise ConfigError(f"data are {type(settings).__name__}; compare on SegmentedVideos")
+        if settings.fold is not None:
+            raise ConfigError(f"data.fold is {settings.fold}; leave it out, --cross_fit makes parts of its own")
+
+
+def _folder_of(settings: SegmentedVideos, workdir: Path) -> tuple[SegmentedVideos, SegmentationFolder, Path]:
+    """Returns settings of data in a folder, its source and the folder, to which made-up ones are written first."""
+    source, root = settings.source, settings.folder
+    if not isinstance(source, SegmentationFolder):
+        videos, root = source.inventory(root).items(), workdir / "data"
+        if not (root / MAPPING).is_file():  # which is written last
+            write_segmentation_folder(videos, source.vocabulary(None), root)
+        source = SegmentationFolder(dim=(source.dim,), fps=source.fps)
+        settings = dataclasses.replace(settings, source=source, root=str(root))
+    if not source.dim:
+        raise ConfigError("data.source.dim is empty; name the number of features of each folder to compare")
+    if source.orientation == "time_dim":
+        raise ConfigError(
+            "data.source.orientation is 'time_dim', but enhanced features are (dim, time); leave it out, as "
+            "data.source.dim tells which axis is which"
+        )
+    return settings, source, existing_folder(root, source.mapping)
 
 
 def _align(experiment: Experiment, folder: Path, cross_fit: int, report: Report) -> int:
@@ -101,23 +124,17 @@ def _align(experiment: Experiment, folder: Path, cross_fit: int, report: Report)
     run, features = folder / "alignment", folder / "features"
     train(experiment, run, report=report)
     checkpoint = _checkpoint(experiment)
-    facts = features / FACTS
-    if not facts.is_file():
+    if not (features / FACTS).is_file():
         write_answers(run, features, cross_fit=cross_fit, checkpoint=checkpoint, report=report)
-    model, told = load(run, checkpoint=checkpoint), json.loads(facts.read_text())
+    model, told = load(run, checkpoint=checkpoint), read_json(features / FACTS)
     if (told["digest"], told["cross_fit"]) != (model.digest, cross_fit):
         raise ConfigError(f"{features}: was written with cross_fit {told['cross_fit']} or by another run; remove it")
-    embeddings = embeddings_of(model)
-    if embeddings is None:
-        raise ConfigError(f"{type(experiment.task).__name__} aligns no features; give the config of an alignment first")
-    return embeddings.shape[1]
+    return cast(Aligns, experiment.task).embeddings(model.collections).shape[1]
 
 
 def _segment(experiment: Experiment, data: SegmentedVideos, run: Path, report: Report) -> Model:
-    own = experiment.data
-    if not isinstance(own, SegmentedVideos):
-        raise ConfigError(f"data are {type(own).__name__}; the second config must be one of segmentation")
-    experiment = dataclasses.replace(experiment, data=dataclasses.replace(own, source=data.source, root=data.root))
+    learnt = dataclasses.replace(cast(SegmentedVideos, experiment.data), source=data.source, root=data.root)
+    experiment = dataclasses.replace(experiment, data=learnt)
     train(experiment, run, report=report)
     return load(run, checkpoint=_checkpoint(experiment))
 

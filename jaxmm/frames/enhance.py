@@ -52,10 +52,10 @@ def write_answers(
         ConfigError: If the run is of another system, or a number is out of its range.
         DataError: If the data cannot be read, or `out` holds something.
     """
-    if cross_fit < 0 or cross_fit == 1:
-        raise ConfigError(f"cross_fit is {cross_fit}; give 2 parts or more, or 0 for none")
+    check_cross_fit(cross_fit)
     check_free(out)
     model = load(run, checkpoint=checkpoint)
+    _ = model.frames  # refuses a run of another system before more of them are trained
     splits = ("train", "val", "test")
     if cross_fit:
         of_parts = checkpoint if checkpoint in ("last", "best") else "last"
@@ -76,6 +76,21 @@ def write_answers(
     partial.replace(out)
     num_fitted = len(fitted)
     return {"videos": float(num_videos), "unseen": float(num_videos - num_fitted), "fitted": float(num_fitted)}
+
+
+def check_cross_fit(num_parts: int) -> None:
+    """Refuses a number of parts that videos cannot be cut into.
+
+    Raises:
+        ConfigError: If it is 1 or negative.
+
+    Example:
+        >>> check_cross_fit(1)
+        Traceback (most recent call last):
+        jaxmm.errors.ConfigError: cross_fit is 1; give 2 parts or more, or 0 for none
+    """
+    if num_parts < 0 or num_parts == 1:
+        raise ConfigError(f"cross_fit is {num_parts}; give 2 parts or more, or 0 for none")
 
 
 def _out_of_fold(

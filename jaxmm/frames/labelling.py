@@ -3,8 +3,9 @@
 from collections import Counter
 from pathlib import Path
 
-from jaxmm.data.segmentation.labels import Vocabulary, read_descriptions, write_frame_labels
-from jaxmm.errors import ConfigError
+from jaxmm.data.segmentation.labels import read_descriptions, write_frame_labels
+from jaxmm.data.segmentation.vocabulary import Vocabulary
+from jaxmm.errors import ConfigError, WeightsError
 from jaxmm.files import check_free
 from jaxmm.frames.evaluation import embeddings_of, labels_of
 from jaxmm.model import Model
@@ -41,6 +42,11 @@ def write_labels(
         told = read_descriptions(descriptions)
         vocabulary = Vocabulary(tuple(told), tuple(told.values()))
         embeddings = task.semantics(vocabulary)
+        if embeddings.shape[1] != task.projector.embedding_dim:
+            raise WeightsError(
+                f"{task.semantics.source}: its embeddings have {embeddings.shape[1]} numbers, but those of training "
+                f"had {task.projector.embedding_dim}; compute them with the model of training"
+            )
     videos, counts = data.videos(split), Counter[str]()
     answers = model.frames(model.params, model.collections, (video.features for video in videos))
     out.mkdir(parents=True, exist_ok=True)

@@ -281,7 +281,7 @@ class AnswersFrames(Protocol):
     def answer_next(
         self, params: Params, collections: Collections, batch: Batch, stream: Collections | None
     ) -> tuple[Float[Array, "batch time out"], Collections]:
-        """Answers the next frames of a stream, and returns its state after them; see `jaxmm.tasks.segmentation`."""
+        """Answers the next frames of a stream, and returns its state after them, as `FrameTask.answer_next` says."""
         ...
 
 

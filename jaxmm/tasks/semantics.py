@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from jaxmm.data.cache import cache_dir
-from jaxmm.data.segmentation.labels import Vocabulary
+from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.data.text import TOKENIZER_FILE
 from jaxmm.errors import ConfigError, WeightsError
 from jaxmm.hub import CONFIG, TENSORS, find_checkpoint
@@ -58,7 +58,12 @@ class Semantics:
             >>> Semantics(source="words").settings()
             {'embeddings': 'words, of unit length'}
         """
-        return {"embeddings": f"{self.source}, {'of unit length' if self.normalize else 'as they are'}"}
+        as_they_are = not self.normalize and (self.source == WORDS or self._is_file)
+        return {"embeddings": f"{self.source}, {'as they are' if as_they_are else 'of unit length'}"}
+
+    @property
+    def _is_file(self) -> bool:
+        return Path(self.source).suffix.lower() in FORMATS
 
     def __call__(self, vocabulary: Vocabulary) -> Float32[np.ndarray, "labels dim"]:
         """Returns the embedding of every label.
@@ -68,7 +73,7 @@ class Semantics:
         """
         if self.source == WORDS:
             found = np.stack([_of_words(text, self.words_dim) for text in vocabulary.descriptions])
-        elif Path(self.source).suffix in FORMATS:
+        elif self._is_file:
             found = _of_file(Path(self.source), vocabulary)
         else:
             found = _of_checkpoint(find_checkpoint(self.source, revision=self.revision), vocabulary.descriptions)

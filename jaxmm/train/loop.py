@@ -83,7 +83,7 @@ class Hooks:
 
     Attributes:
         evaluate: Scores a state on the validation split; None when there is none.
-        save: Saves a state with its latest scores; called with True for the last time before training ends.
+        save: Saves a state, with its scores if it was evaluated; called with True before training ends.
         saved: Returns the scores that were saved with a step; none of one that is not saved.
         roll_back: Returns the state that was saved last, or the first one.
         report: Takes scalars by step.
@@ -119,7 +119,7 @@ def fit(
         TrainingError: If steps are bad again after `numerics.max_rollbacks` returns to one checkpoint.
     """
     horizon, throttle = state.horizon, Throttle()
-    step, num_rollbacks, scores = int(state.step), 0, {}
+    step, num_rollbacks = int(state.step), 0
     stopping = loop.stopping.resumed(hooks.saved(step))
     monitor = _Monitor(hooks.report, every=loop.log_every, start=step)
     while step < horizon.num_steps and not stopping.exhausted:
@@ -143,14 +143,15 @@ def fit(
             stopping = stopping.resumed(hooks.saved(step))
             monitor.restart(step)
             continue
-        due = ends or within == 0
-        if hooks.evaluate is not None and loop.evaluate_every and due and (ends or epoch % loop.evaluate_every == 0):
+        scores: Mapping[str, float] = {}
+        due = loop.evaluate_every and (ends or (within == 0 and epoch % loop.evaluate_every == 0))
+        if hooks.evaluate is not None and due:
             scores = hooks.evaluate(state)
             stopping = stopping.after(scores)
             hooks.report(step, scores)
         last = ends or stopping.exhausted or monitor.stop > 0
         if last or epoch % loop.save_every == 0:
-            hooks.save(state, {**(scores if due else {}), **stopping.saved()}, last)
+            hooks.save(state, {**scores, **stopping.saved()}, last)
             num_rollbacks = 0
         if stopping.exhausted:
             _LOG.info("%s has not become better in %d evaluations; done", loop.best_metric, stopping.waited)

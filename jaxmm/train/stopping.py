@@ -62,8 +62,8 @@ class EarlyStopping:
 
     def saved(self) -> dict[str, float]:
         """Returns what is saved with a checkpoint."""
-        known = self.metric is not None and self.best == self.best
-        return {_BEST: self.best, _WAITED: float(self.waited)} if known else {}
+        best = {} if math.isnan(self.best) else {_BEST: self.best}
+        return {} if self.metric is None else {**best, _WAITED: float(self.waited)}
 
     def resumed(self, saved: Mapping[str, float]) -> "EarlyStopping":
         """Returns what was remembered when a checkpoint was saved; the inverse of `saved`.
@@ -73,6 +73,4 @@ class EarlyStopping:
             >>> EarlyStopping(metric="val/loss", better="smaller").resumed(stopping.saved()) == stopping
             True
         """
-        if _BEST not in saved:
-            return dataclasses.replace(self, best=math.nan, waited=0)
-        return dataclasses.replace(self, best=saved[_BEST], waited=int(saved[_WAITED]))
+        return dataclasses.replace(self, best=saved.get(_BEST, math.nan), waited=int(saved.get(_WAITED, 0)))

@@ -21,6 +21,7 @@ MAX_COPIES = 8
 """How often the numbers of a file may stand in its tensors, which can share them."""
 
 _MAX_AXES = 32
+_MAX_DEVICE = 40  # characters of a name such as "cuda"; a place is put to it, and so each use of it is a new text
 _MAX_LENGTH = 2**40
 _PICKLE = "data.pkl"
 # What torch calls a type of elements, and how they lie in a file.
@@ -138,7 +139,7 @@ class _Reader:
                 return shape
             case ("torch.device", str() as device):
                 return device
-            case ("torch.device", str() as device, int() as place):
+            case ("torch.device", str() as device, int() as place) if len(device) <= _MAX_DEVICE:
                 return f"{device}:{place}"
             case (name, np.ndarray() as tensor, _, _) if name == _PARAMETER:
                 return tensor
@@ -231,7 +232,7 @@ def _decode(stored: np.ndarray, dtype: str) -> np.ndarray:
 
 def _is_plain(metadata: list[Any]) -> bool:
     """Tells whether a tensor is what its numbers say, and not conjugated or negated as it is used."""
-    return all(item is None or (isinstance(item, dict) and not item) for item in metadata)
+    return len(metadata) <= 1 and all(item is None or (isinstance(item, dict) and not item) for item in metadata)
 
 
 def _check_values(content: Any, *, max_bytes: int) -> None:

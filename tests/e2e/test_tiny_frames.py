@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxmm.data.segmentation.labels import Vocabulary, read_frame_labels
+from jaxmm.data.segmentation.labels import read_frame_labels
 from jaxmm.data.segmentation.procedural import VOCABULARY
 from jaxmm.data.segmentation.sources import ProceduralSegments
+from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.model import load
 
 CHANCE = 1 / VOCABULARY.num_labels

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaxmm.data.segmentation.features import read_features
-from jaxmm.data.segmentation.labels import Vocabulary, read_descriptions, read_frame_labels
+from jaxmm.data.segmentation.labels import read_descriptions, read_frame_labels
 from jaxmm.data.segmentation.sources import (
     ProceduralSegments,
     SegmentationFolder,
@@ -17,6 +17,7 @@ from jaxmm.data.segmentation.sources import (
     write_segmentation_folder,
 )
 from jaxmm.data.segmentation.video import LabelledVideo
+from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.data.segmented import SegmentedVideos
 from jaxmm.encoders.tcn import FrameProjector, TemporalConvNet
 from jaxmm.errors import ConfigError, DataError

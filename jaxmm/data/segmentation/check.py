@@ -11,9 +11,9 @@ from jaxtyping import Float32
 from jaxmm.data.check import Findings, Report, first_of, read_on
 from jaxmm.data.inventory import Inventory, Problem, Recording, existing_folder
 from jaxmm.data.segmentation.folder import Listing, VideoFiles, bundle_path, split_numbers
-from jaxmm.data.segmentation.labels import Vocabulary
 from jaxmm.data.segmentation.sources import SegmentationFolder, SegmentationSource
 from jaxmm.data.segmentation.video import LabelledVideo
+from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.data.splits import FileSplit, HashSplit, Split, TagSplit
 from jaxmm.errors import DataError
 

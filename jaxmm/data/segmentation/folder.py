@@ -12,8 +12,9 @@ from jaxtyping import Float32, Int32
 from jaxmm.data.inventory import Problem
 from jaxmm.data.segmentation.bundles import list_bundle
 from jaxmm.data.segmentation.features import Orientation, read_features
-from jaxmm.data.segmentation.labels import Vocabulary, read_frame_labels
+from jaxmm.data.segmentation.labels import read_frame_labels
 from jaxmm.data.segmentation.video import LabelledVideo
+from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.data.splits import Split
 from jaxmm.errors import DataError, brief
 

@@ -1,13 +1,10 @@
-"""Labels of frames: the vocabulary, and the text files of labels, of their numbers and of their descriptions.
+"""Text files of the labels of frames, of the labels' numbers, and of their descriptions.
 
 Reference: Abu Farha and Gall, MS-TCN: Multi-Stage Temporal Convolutional Network for Action Segmentation, CVPR 2019,
 whose folders have these files; seed 002, "Data Format", for descriptions.
 """
 
-import dataclasses
-import functools
 import re
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -16,93 +13,11 @@ from jaxtyping import Int32
 
 from jaxmm.data.lines import read_lines
 from jaxmm.data.segmentation.bundles import filled_lines
-from jaxmm.errors import DataError, brief, reason
+from jaxmm.data.segmentation.vocabulary import Vocabulary, checked_description, checked_label
+from jaxmm.errors import DataError, brief
 from jaxmm.files import write_text
 
 _INDEX = re.compile(r"\d{1,9}", re.ASCII)
-_LONGEST_LABEL = 200
-
-
-@dataclasses.dataclass(frozen=True)
-class Vocabulary:
-    """The labels that frames can have, in the order of their numbers, each with a description.
-
-    Attributes:
-        labels: Distinct names without spaces.
-        descriptions: What each label means, in words.
-
-    Raises:
-        DataError: If there is no label, one repeats or holds a space, or a description is missing or empty.
-
-    Example:
-        >>> salad = Vocabulary(("cut_tomato", "null"), ("cut the tomato", "no action or transition"))
-        >>> salad.index("null"), salad.num_labels
-        (1, 2)
-    """
-
-    labels: tuple[str, ...]
-    descriptions: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if not self.labels or len(self.labels) != len(self.descriptions):
-            raise DataError(
-                f"vocabulary: {len(self.labels)} labels with {len(self.descriptions)} descriptions; give one or more "
-                "labels, each with its own"
-            )
-        for label, count in Counter(self.labels).items():
-            _checked_label(label, "vocabulary")
-            if count > 1:
-                raise DataError(f"vocabulary: label {brief(label)} repeats; keep one")
-        for label, description in zip(self.labels, self.descriptions, strict=True):
-            _checked_description(description, f"vocabulary: {brief(label)}")
-
-    @classmethod
-    def of(cls, labels: Sequence[str], descriptions: Mapping[str, str] | None = None) -> "Vocabulary":
-        """Builds a vocabulary; a label without a description is described by its words.
-
-        Args:
-            labels: Distinct names without spaces, in the order of their numbers.
-            descriptions: Descriptions by label; those of other labels are left out.
-
-        Raises:
-            DataError: If there is no label, one repeats or holds a space, or a description is empty.
-
-        Example:
-            >>> Vocabulary.of(["cut_tomato", "null"], {"null": "no action or transition"}).descriptions
-            ('cut tomato', 'no action or transition')
-        """
-        given = {} if descriptions is None else descriptions
-        return cls(tuple(labels), tuple(given.get(label) or words_of(label) for label in labels))
-
-    @property
-    def num_labels(self) -> int:
-        """Number of labels."""
-        return len(self.labels)
-
-    @functools.cached_property
-    def indices(self) -> Mapping[str, int]:
-        """The number of each label."""
-        return {label: index for index, label in enumerate(self.labels)}
-
-    def index(self, label: str) -> int:
-        """Returns the number of a label.
-
-        Raises:
-            DataError: If there is no such label.
-        """
-        if label not in self.indices:
-            raise DataError(f"no label {brief(label)}; the labels are {brief(', '.join(self.labels), 300)}")
-        return self.indices[label]
-
-
-def words_of(label: str) -> str:
-    """Returns what a label says by itself: its words, or the label where it has none.
-
-    Example:
-        >>> words_of("place_cheese_into_bowl")
-        'place cheese into bowl'
-    """
-    return " ".join(label.replace("_", " ").split()) or label
 
 
 def read_vocabulary(mapping: Path, descriptions: Path | None = None) -> Vocabulary:
@@ -151,7 +66,7 @@ def read_mapping(path: Path) -> tuple[str, ...]:
         index, *rest = line.split(maxsplit=1)
         if not _INDEX.fullmatch(index) or not rest:
             raise DataError(f"{where}: {brief(line)} is not an index and a label; write a line such as 0 cut_tomato")
-        label = _checked_label(rest[0], where)
+        label = checked_label(rest[0], where)
         if int(index) in rows:
             other, before = rows[int(index)]
             raise DataError(
@@ -212,13 +127,13 @@ def read_descriptions(path: Path, *, labels: Collection[str] | None = None) -> d
             if len(text) < 2 or not text.endswith('"'):
                 raise DataError(f"{where}: the description of {brief(label)} has no closing quote; add it")
             text = text[1:-1]
-        _checked_label(label, where)
+        checked_label(label, where)
         if label in lines_by_label:
             raise DataError(f"{where}: label {brief(label)} is on line {lines_by_label[label]} already; keep one")
         if known is not None and label not in known:
             raise DataError(f"{where}: {brief(label)} is no label of the mapping; correct it, or remove the line")
         text = " ".join(text.split())
-        descriptions[label] = _checked_description(text, f"{where}: {brief(label)}")
+        descriptions[label] = checked_description(text, f"{where}: {brief(label)}")
         lines_by_label[label] = number
     if not descriptions:
         raise DataError(f'{path}: describes no label; write a line such as cut_tomato "cut the tomato" for each')
@@ -301,22 +216,3 @@ def write_frame_labels(path: Path, labels: Int32[np.ndarray, "time"], vocabulary
             f"{path}: labels must be one number or more from 0 to {vocabulary.num_labels - 1}; correct them"
         )
     write_text(path, "".join(f"{vocabulary.labels[label]}\n" for label in labels))
-
-
-def _checked_label(label: str, where: str) -> str:
-    if not label or not label.isprintable() or " " in label or len(label) > _LONGEST_LABEL:
-        raise DataError(
-            f"{where}: label {brief(label)} is empty, too long, or holds a space or what cannot be printed; "
-            "write one short word, with _ for spaces"
-        )
-    return label
-
-
-def _checked_description(description: str, where: str) -> str:
-    if not description or description != " ".join(description.split()):
-        raise DataError(f"{where}: its description {brief(description)} is empty or has stray spaces; say what it is")
-    try:
-        description.encode()
-    except UnicodeEncodeError as error:
-        raise DataError(f"{where}: its description is not valid Unicode ({reason(error)}); correct it") from error
-    return description

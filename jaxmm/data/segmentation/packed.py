@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Int32
 
 from jaxmm.data.cache import packed_folder
-from jaxmm.data.segmentation.labels import Vocabulary
 from jaxmm.data.segmentation.sources import SegmentationSource
+from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.data.store import Stored, open_stored, store, unreadable
 from jaxmm.errors import DataError
 

@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxmm.data.procedural.chance import stable_hash, take_generator
-from jaxmm.data.segmentation.labels import Vocabulary
 from jaxmm.data.segmentation.video import LabelledVideo
+from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.data.splits import Split
 from jaxmm.errors import ConfigError
 

@@ -13,13 +13,13 @@ from jaxmm.data.segmentation.bundles import checked_key, write_bundle
 from jaxmm.data.segmentation.features import Orientation, write_features
 from jaxmm.data.segmentation.folder import Listing, Reading, VideoFiles, bundle_path, list_videos, split_numbers
 from jaxmm.data.segmentation.labels import (
-    Vocabulary,
     read_vocabulary,
     write_descriptions,
     write_frame_labels,
     write_mapping,
 )
 from jaxmm.data.segmentation.video import LabelledVideo
+from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.data.splits import Split, TagSplit
 from jaxmm.errors import ConfigError, DataError, brief
 

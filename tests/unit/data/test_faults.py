@@ -16,9 +16,9 @@ from jaxmm.data.motion import Motion, Skeleton
 from jaxmm.data.motion_text import MotionText
 from jaxmm.data.packed import open_packed, pack
 from jaxmm.data.segmentation.check import check_segments
-from jaxmm.data.segmentation.labels import Vocabulary
 from jaxmm.data.segmentation.sources import SegmentationFolder, write_segmentation_folder
 from jaxmm.data.segmentation.video import LabelledVideo
+from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.data.sign.check import check_signs
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign.folder import write_sign_folder

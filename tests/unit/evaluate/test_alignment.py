@@ -66,6 +66,18 @@ def test_labels_of_one_description_answer_for_each_other():
     assert scores["all/accuracy@1"] == 1.0
 
 
+def test_a_description_of_several_labels_is_nearer_once():
+    embeddings = np.array([[1.0, 0.0]] * 6 + [[0.0, 1.0]])
+    scores = alignment_scores([np.array([[1.0, 0.5]])], [np.array([6])], embeddings)
+    assert (scores["all/accuracy@1"], scores["all/accuracy@5"], scores["all/chance@5"]) == (0.0, 1.0, 1.0)
+
+
+def test_features_that_are_no_numbers_find_nothing():
+    embeddings = np.eye(8)
+    scores = alignment_scores([np.full((3, 8), np.nan)], [np.arange(3)], embeddings)
+    assert (scores["all/accuracy@1"], scores["all/accuracy@5"]) == (0.0, 0.0)
+
+
 def test_chance_is_what_features_that_know_nothing_reach():
     """Whatever labels share a description: to guess a description is to guess all of its labels."""
     rng = np.random.default_rng(0)

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxmm.data.segmented import SegmentedVideos, padded_length
+from jaxmm.data.segmentation.lengths import padded_length
+from jaxmm.data.segmented import SegmentedVideos
 from jaxmm.encoders.tcn import FrameProjector, MultiStageTcn, TemporalConvNet
 from jaxmm.errors import ConfigError, DataError
 from jaxmm.frames.answers import FrameAnswers

@@ -1,23 +1,75 @@
 import dataclasses
 
+import numpy as np
 import pytest
 
 from jaxmm import Experiment, SegmentationFolder, SegmentedVideos
-from jaxmm.errors import ConfigError
+from jaxmm.errors import ConfigError, DataError
+from jaxmm.frames import compare
 from jaxmm.frames.compare import compare_features
 
 
-def test_the_folder_and_the_width_of_its_features_must_be_named(alignment, tmp_path):
-    experiment = alignment.experiment
-    homeless = SegmentedVideos(source=SegmentationFolder(dim=(8,)))
-    with pytest.raises(ConfigError, match=r"data\.root is not set; give the folder"):
-        compare_features(dataclasses.replace(experiment, data=homeless), experiment, tmp_path)
+@pytest.fixture
+def refused(alignment, segmentation, tmp_path, monkeypatch):
+    """Compares with changed arguments, which must be refused before anything is trained."""
+    monkeypatch.setattr(compare, "train", lambda *_, **__: pytest.fail("something was trained"))
+
+    def run(message, *, kind=ConfigError, data=None, first=None, second=None, **options):
+        first = first or dataclasses.replace(alignment.experiment, data=data or alignment.experiment.data)
+        with pytest.raises(kind, match=message):
+            compare_features(first, second or segmentation.experiment, tmp_path / "all", **options)
+
+    return run
+
+
+def test_the_folder_and_the_width_of_its_features_must_be_named(refused, tmp_path):
+    folder = SegmentationFolder(dim=(8,))
+    refused(r"data\.root is not set; give the folder", kind=DataError, data=SegmentedVideos(source=folder))
+    refused(r"no is not a folder", kind=DataError, data=SegmentedVideos(source=folder, root=str(tmp_path / "no")))
     unmeasured = SegmentedVideos(source=SegmentationFolder(), root=str(tmp_path))
-    with pytest.raises(ConfigError, match=r"data\.source\.dim is empty; name the number of features"):
-        compare_features(dataclasses.replace(experiment, data=unmeasured), experiment, tmp_path)
+    refused(r"data\.source\.dim is empty; name the number of features", data=unmeasured)
+    turned = SegmentedVideos(source=dataclasses.replace(folder, orientation="time_dim"), root=str(tmp_path))
+    refused(r"orientation is 'time_dim', but enhanced features are \(dim, time\)", data=turned)
+    empty = SegmentedVideos(source=folder, root=str(tmp_path))
+    refused(r"train\.split1\.bundle: no such file, nor one of another split", kind=DataError, data=empty)
 
 
-def test_what_is_no_alignment_of_videos_is_refused(task, data, alignment, tmp_path):
+def test_made_up_videos_take_no_folder(refused, alignment, tmp_path):
+    data = dataclasses.replace(alignment.experiment.data, root=str(tmp_path))
+    refused(r"data\.root is .*, but the procedural source reads no files", kind=DataError, data=data)
+
+
+def test_what_is_no_alignment_or_no_segmentation_of_videos_is_refused(refused, task, data, alignment, segmentation):
     retrieval = Experiment(task=task, data=data.settings)
-    with pytest.raises(ConfigError, match="data are MotionText; compare an alignment on SegmentedVideos"):
-        compare_features(retrieval, alignment.experiment, tmp_path)
+    refused("DanceTextTask aligns no features; give the config of an alignment first", first=retrieval)
+    refused("SegmentationTask aligns no features", first=segmentation.experiment)
+    refused("SemanticAlignmentTask is no segmentation; give the config of one second", second=alignment.experiment)
+    refused("DanceTextTask is no segmentation", second=retrieval)
+    refused("data are MotionText; compare on SegmentedVideos", data=data.settings)
+    folded = dataclasses.replace(alignment.experiment.data, fold=(0, 2))
+    refused(r"data\.fold is \(0, 2\); leave it out", data=folded)
+
+
+def test_numbers_are_refused_before_anything_is_trained(refused):
+    refused("cross_fit is 1; give 2 parts or more", cross_fit=1)
+    refused("bootstrap is -1; give a number of draws", num_resamples=-1)
+
+
+def test_data_that_a_killed_process_left_are_written_anew(alignment, segmentation, tmp_path, monkeypatch):
+    """Training is left out: of what is compared, only the files matter here."""
+
+    class Enough(Exception):
+        pass
+
+    def write_answers(*_, **__):
+        raise Enough
+
+    monkeypatch.setattr(compare, "train", lambda *_, **__: None)
+    monkeypatch.setattr(compare, "write_answers", write_answers)
+    features = tmp_path / "all/data/features"
+    features.mkdir(parents=True)
+    np.save(features / "train-0.npy", np.zeros((1, 1), np.float32))
+    with pytest.raises(Enough):
+        compare_features(alignment.experiment, segmentation.experiment, tmp_path / "all")
+    assert (tmp_path / "all/data/mapping.txt").is_file()
+    assert np.load(features / "train-0.npy").shape[0] == 8

@@ -1,14 +1,20 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
+from jaxmm import Experiment, Semantics
 from jaxmm.data.segmentation.labels import read_frame_labels
-from jaxmm.errors import ConfigError, DataError
+from jaxmm.errors import ConfigError, DataError, WeightsError
 from jaxmm.evaluate.alignment import alignment_scores
 from jaxmm.evaluate.segments import scores_of, segment_ratios
+from jaxmm.frames import enhance
 from jaxmm.frames.enhance import write_answers
 from jaxmm.frames.evaluation import embeddings_of, evaluate_frames, label_types, labels_of
 from jaxmm.frames.labelling import write_labels
 from jaxmm.frames.pictures import draw_answers
+from jaxmm.model import Model
+from jaxmm.weights.label_embeddings import write_label_embeddings
 
 
 def answers_to(model, split):
@@ -77,10 +83,38 @@ def test_cross_fitting_needs_two_parts(cross_fit, tmp_path):
         write_answers(tmp_path, tmp_path / "out", cross_fit=cross_fit)
 
 
-def test_a_run_of_another_system_answers_no_frames(task, data, tmp_path):
-    from jaxmm import Experiment
-    from jaxmm.model import Model
+def test_descriptions_must_be_embedded_as_widely_as_those_of_training(alignment, tmp_path):
+    (tmp_path / "mine.txt").write_text("cut cut it\n")
+    write_label_embeddings(tmp_path / "labels.npz", {"cut": np.ones(7)})
+    task = dataclasses.replace(alignment.experiment.task, semantics=Semantics(source=str(tmp_path / "labels.npz")))
+    experiment = dataclasses.replace(alignment.experiment, task=task)
+    model = Model(alignment.run, experiment, alignment.params, alignment.collections, 7)
+    with pytest.raises(WeightsError, match=r"labels\.npz: its embeddings have 7 numbers, but those of training had 6"):
+        write_labels(model, tmp_path / "out", descriptions=tmp_path / "mine.txt")
+    assert not (tmp_path / "out").exists()
 
+
+def test_features_that_cannot_all_be_written_leave_no_folder(alignment, tmp_path, monkeypatch):
+    written = []
+
+    def write_features(path, features):
+        if len(written) == 3:
+            raise OSError("No space left on device")
+        np.save(path, features)
+        written.append(path.exists())
+
+    monkeypatch.setattr(enhance, "load", lambda *_, **__: alignment)
+    monkeypatch.setattr(enhance, "write_features", write_features)
+    with pytest.raises(OSError, match="No space left"):
+        write_answers(alignment.run, tmp_path / "out")
+    assert written == [True] * 3 and not (tmp_path / "out").exists()
+    monkeypatch.undo()
+    monkeypatch.setattr(enhance, "load", lambda *_, **__: alignment)
+    assert write_answers(alignment.run, tmp_path / "out") == {"videos": 6.0, "unseen": 2.0, "fitted": 4.0}
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_run_of_another_system_answers_no_frames(task, data, tmp_path):
     model = Model(tmp_path, Experiment(task=task, data=data.settings), {}, {}, 0)
     with pytest.raises(ConfigError, match="its data are MotionText; choose a run on SegmentedVideos"):
         evaluate_frames(model, split="test")

@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxmm.data.segmentation.labels import Vocabulary
+from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.data.text import CaptionTokenizer
 from jaxmm.encoders.text import TransformerText
 from jaxmm.errors import ConfigError, WeightsError
@@ -30,6 +30,19 @@ def test_words_are_shared_by_the_descriptions_that_hold_them():
     np.testing.assert_allclose(Semantics(source="words", words_dim=200)(other), embeddings[[2, 1]], atol=1e-6)
     plain = Semantics(source="words", words_dim=200, normalize=False)(VOCABULARY)
     np.testing.assert_allclose(np.linalg.norm(plain, axis=1), np.sqrt([2 * 200, 2 * 200, 3 * 200]), rtol=0.3)
+
+
+@pytest.mark.parametrize(
+    ("source", "normalize", "told"),
+    [
+        ("words", True, "words, of unit length"),
+        ("words", False, "words, as they are"),
+        ("labels.PT", False, "labels.PT, as they are"),
+        ("some/checkpoint", False, "some/checkpoint, of unit length"),  # those of a checkpoint always are
+    ],
+)
+def test_what_features_are_compared_with_is_told_truly(source, normalize, told):
+    assert Semantics(source=source, normalize=normalize).settings() == {"embeddings": told}
 
 
 def torch_bytes():

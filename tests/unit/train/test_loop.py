@@ -93,10 +93,18 @@ def test_without_a_validation_split_nothing_is_evaluated(train):
     assert [scores for _, scores in calls.saved] == [{}, {}]
 
 
-def test_a_checkpoint_is_saved_with_the_latest_scores_even_those_of_its_own_step(train):
+def test_a_checkpoint_is_saved_with_the_scores_of_its_own_step_alone(train):
     calls, _ = train(Loop(epochs=4, evaluate_every=2, save_every=1))
     scores = [scores.get("val/recall") for _, scores in calls.saved]
-    assert scores == [None, 0.6, 0.6, 1.2]
+    assert scores == [None, 0.6, None, 1.2]
+
+
+def test_a_step_that_was_not_evaluated_when_a_signal_came_cannot_be_the_best(train):
+    calls = Calls()
+    with pytest.raises(Interrupted):
+        train(Loop(epochs=4, evaluate_every=2, save_every=2, best_metric="val/recall"), stop_at=8, calls=calls)
+    step, scores = calls.saved[-1]
+    assert (step, set(scores)) == (9, {"stopping/best", "stopping/waited"})
 
 
 def test_scalars_are_reported_every_so_many_steps_with_the_values_of_their_step(train):

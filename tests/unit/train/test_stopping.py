@@ -41,7 +41,7 @@ def test_without_patience_or_metric_it_never_ends():
     assert seen(unwatched, 0.5) is unwatched
 
 
-@pytest.mark.parametrize("losses", [(), (0.5,), (0.5, 0.7), (math.nan, 0.2)])
+@pytest.mark.parametrize("losses", [(), (0.5,), (0.5, 0.7), (math.nan, 0.2), (math.nan,)])
 def test_what_is_saved_is_what_is_resumed(losses):
     stopping = seen(watching(), *losses)
     resumed = seen(watching(), 0.9, 0.1).resumed(stopping.saved())

@@ -37,6 +37,19 @@ def members(count: int) -> bytes:
     return b"PK\x03\x04" + directory + end
 
 
+def devices(count: int) -> bytes:
+    """Many devices of one long name, each with its place put to it."""
+    held = text("a" * MIB) + put(0) + b"ctorch\ndevice\n" + put(1) + b"("
+    return saved(held + (get(1) + get(0) + b"K\x00\x86R") * count + b"t")
+
+
+def many_arguments(count: int) -> bytes:
+    """Many tensors made of one long list of arguments, most of which say nothing."""
+    function, arguments = tensor()[:-2].split(b"(", 1)
+    held = function + put(0) + b"(" + arguments + NONE * 100_000 + b"t" + put(1) + b"("
+    return saved(held + (get(0) + get(1) + b"R") * count + b"t")
+
+
 def many_views(count: int) -> bytes:
     """Many tensors of one storage of a megabyte."""
     views = (tensor((MIB // 4,), (1,), held=storage(length=MIB // 4)) for _ in range(count))
@@ -92,6 +105,8 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
         {"0": bytes(MIB)},
     ),
     "many views": lambda: many_views(3000),
+    "many long names of devices": lambda: devices(50_000),
+    "many arguments": lambda: many_arguments(90_000),
     "storage as every type": lambda: saved(
         b"("
         + b"".join(

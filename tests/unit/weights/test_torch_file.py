@@ -164,6 +164,8 @@ STRUCTURES = {
     "call of a dtype": (call("torch", "float32", NONE), "calls torch.float32 with arguments that are not read"),
     "call of a storage type": (call("torch", "FloatStorage", number(9)), "calls torch.FloatStorage"),
     "size of text": (call("torch", "Size", text("ab")), "calls torch.Size"),
+    "device of a long name": (call("torch", "device", text("a" * 41), number(0)), "calls torch.device"),
+    "tensor of more arguments": (tensor()[:-2] + NONE * 2 + b"tR", "calls torch._utils._rebuild_tensor_v2"),
     "filled OrderedDict": (call("collections", "OrderedDict", EMPTY_LIST), "calls collections.OrderedDict"),
     "parameter of a function": (
         call("torch._utils", "_rebuild_parameter", REBUILD, FALSE, NO_HOOKS),

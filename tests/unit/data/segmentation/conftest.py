@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from jaxmm.data.segmentation.labels import Vocabulary
 from jaxmm.data.segmentation.sources import write_segmentation_folder
 from jaxmm.data.segmentation.video import LabelledVideo
+from jaxmm.data.segmentation.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.of(["cut", "mix_all", "null"], {"cut": "cut it up", "null": "nothing"})
 SPLITS = {"a": "train", "b": "train", "c": "val", "d": "test"}

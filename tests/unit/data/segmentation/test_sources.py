@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from jaxmm.config import decode, encode
 from jaxmm.data.segmentation import procedural
-from jaxmm.data.segmentation.labels import Vocabulary
 from jaxmm.data.segmentation.sources import (
     ProceduralSegments,
     SegmentationFolder,
@@ -17,6 +16,7 @@ from jaxmm.data.segmentation.sources import (
     segmentation_source_of,
     write_segmentation_folder,
 )
+from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.errors import ConfigError, DataError
 
 from .conftest import VOCABULARY, make_video

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from jaxmm.data.segmentation.labels import Vocabulary
 from jaxmm.data.segmentation.sources import SegmentationFolder, write_segmentation_folder
 from jaxmm.data.segmentation.video import LabelledVideo
+from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.data.segmented import SegmentedVideos
 
 DIM, BATCH_SIZE = 4, 2

@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from jaxmm.data.segmentation.labels import Vocabulary
 from jaxmm.data.segmentation.sources import SegmentationFolder
+from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.data.segmented import SegmentedVideos
 from jaxmm.errors import DataError
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from jaxmm.config import differences
-from jaxmm.data.segmentation.labels import Vocabulary
 from jaxmm.data.segmentation.sources import SegmentationFolder
+from jaxmm.data.segmentation.vocabulary import Vocabulary
 
 from ..kinds import SEED
 from .conftest import VOCABULARY, reopened, write

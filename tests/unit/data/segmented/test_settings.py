@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from jaxmm.data.segmentation.labels import Vocabulary
+from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.data.segmented import SegmentedVideos
 from jaxmm.errors import ConfigError
 
