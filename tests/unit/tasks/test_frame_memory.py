@@ -38,4 +38,5 @@ def gradient_bytes(task, num_frames):
 @pytest.mark.parametrize("name", TASKS)
 def test_memory_of_training_grows_with_the_length_of_the_batch(name):
     short, long = (gradient_bytes(TASKS[name], num_frames) for num_frames in (1000, 4000))
-    assert long == pytest.approx(4 * short, rel=0.1)
+    # Four times; versions of XLA differ in what they fuse at which length, but a square would be sixteen times.
+    assert 3.6 * short < long < 5 * short
