@@ -158,9 +158,11 @@ def cosine_similarity(one, other):
     return dot / norms if norms else 0.0
 
 
-def rank_of_right(similarities, right):
-    """1 plus the number of labels more similar than the right one, so that of equal labels each is right."""
-    return 1 + sum(similarity > similarities[right] for similarity in similarities)
+def rank_of_right(similarities, embeddings, right):
+    """1 plus the number of descriptions more similar than the right one; one that several labels have counts once."""
+    return 1 + len(
+        {tuple(own) for own, value in zip(embeddings, similarities, strict=True) if value > similarities[right]}
+    )
 
 
 def alignment_metrics(aligned, labels, embeddings):
@@ -174,7 +176,7 @@ def alignment_metrics(aligned, labels, embeddings):
         to_labels = [cosine_similarity(vector, embedding) for embedding in embeddings]
         squares.append(float(np.mean((vector - embeddings[label]) ** 2)))
         similarities.append(to_labels[label])
-        ranks.append(rank_of_right(to_labels, label))
+        ranks.append(rank_of_right(to_labels, embeddings.tolist(), label))
     num_frames = len(ranks)
     ordered = sorted(similarities)
     mean = sum(similarities) / num_frames
@@ -203,7 +205,12 @@ def alignment_metrics_by_type(aligned, labels, embeddings, names, null_labels=()
     for kind in ("actions", "null", "wrong"):
         frames = [frame for frame, label in enumerate(labels) if type_of(label) == kind]
         if frames:
-            metrics[kind] = alignment_metrics(
-                [aligned[frame] for frame in frames], [labels[frame] for frame in frames], embeddings
+            vectors, found = [aligned[frame] for frame in frames], [labels[frame] for frame in frames]
+            metrics[kind] = alignment_metrics(vectors, found, embeddings)
+            own = [label for label in range(len(names)) if type_of(label) == kind]
+            among = alignment_metrics(
+                vectors, [own.index(label) for label in found], [embeddings[label] for label in own]
             )
+            metrics[kind]["own_accuracy@1"] = among["accuracy@1"]
+            metrics[kind]["own_chance@1"] = 1 / len({tuple(embeddings[label].tolist()) for label in own})
     return metrics
