@@ -63,6 +63,7 @@ def write_answers(
         answers = _out_of_fold(model, parts, root)
     else:
         answers = _answers([model], _videos(model, root, splits))
+    out = out.resolve()  # the folder that one stands in has no name otherwise
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a call that was interrupted
     partial.mkdir(parents=True)

@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,6 +113,10 @@ def test_features_that_cannot_all_be_written_leave_no_folder(alignment, tmp_path
     monkeypatch.setattr(enhance, "load", lambda *_, **__: alignment)
     assert write_answers(alignment.run, tmp_path / "out") == {"videos": 6.0, "unseen": 2.0, "fitted": 4.0}
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    write_answers(alignment.run, Path())
+    assert len(list((tmp_path / "here").glob("*.npy"))) == 6
 
 
 def test_a_run_of_another_system_answers_no_frames(task, data, tmp_path):
