@@ -121,10 +121,17 @@ def _frames(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score:
     task, segmented = experiment.task, cast(SegmentedData, data)  # the task takes no other data
     frames = FrameAnswers(task, segmented.settings, segmented.assets, mesh=mesh)
     videos, types = segmented.videos("val"), label_types(segmented)
+    # Labels that are unseen in training choose no checkpoint either.
+    counted = [segmented.named[video.labels] for video in videos]
+    if not any(own.any() for own in counted):
+        raise ConfigError("data.unseen_labels: all frames of the val split have such labels; leave one out")
     sum_losses = compile_eval(functools.partial(_sum_losses, task), mesh, precision=task.numerics.matmul_precision)
 
     def compared(answers: list[np.ndarray], embeddings: np.ndarray | None) -> Mapping[str, float]:
-        scores = compare_answers(answers, videos, embeddings, types=types)
+        own = [place for place, named in enumerate(counted) if named.any()]
+        kept = [answers[place][counted[place]] for place in own]
+        labels = [videos[place].labels[counted[place]] for place in own]
+        scores = compare_answers(kept, labels, embeddings, types=types)
         return {f"val/{name}": value for name, value in scores.items()}
 
     def score(state: TrainState) -> Mapping[str, float]:

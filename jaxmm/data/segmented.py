@@ -47,7 +47,8 @@ class SegmentedVideos(DataSettings):
             for testing, and the source's own test videos are left out.
         null_labels: Labels that stand for no action (D4).
         wrong_labels: Labels that stand for mistakes (D4).
-        unseen_labels: Labels whose frames count in no loss of training, as if nobody had named them.
+        unseen_labels: Labels whose frames count in no loss of training, and no score of validation, as if nobody had
+            named them.
         standardize: Whether features are scaled by the mean and deviation of the training frames.
         most_speed: How many times faster or slower training plays a video, at random, >= 1; at 1 it is as recorded.
         max_frames: Longest stretch of a video that training sees at once, cut at random; None sees all of it.
@@ -213,6 +214,9 @@ class SegmentedData(Dataset[SegmentedVideos]):
         stored: All videos of the source.
         assigned: Split of each video by key.
         assets: Folder of the run with labels and statistics.
+
+    Attributes:
+        named: True for the labels that are not unseen.
     """
 
     def __init__(self, settings: SegmentedVideos, stored: Stored, assigned: Mapping[str, Split], assets: Path) -> None:
@@ -220,19 +224,19 @@ class SegmentedData(Dataset[SegmentedVideos]):
         self.assets = assets
         self.vocabulary = settings.saved_vocabulary(assets)
         self.scale = settings.saved_scale(assets)
-        self._counts = np.array([label not in settings.unseen_labels for label in self.vocabulary.labels])
+        self.named = np.array([label not in settings.unseen_labels for label in self.vocabulary.labels])
 
     def videos(self, split: str) -> list[LabelledVideo]:
         """Returns the videos of a split in order, their features as they were stored."""
         return [self._video(index) for index in self.split(split)]
 
     def batches(self, split: str) -> Iterator[Batch]:
-        """Yields the videos of a split in order, as many at once as in training; all their frames count."""
+        """Yields the videos of a split in order, as many at once as in training, whose frames count as there."""
         videos, size = self.videos(split), self.settings.batch_size
         for start in range(0, len(videos), size):
             some = videos[start : start + size]
             features, labels = [self.scale(video.features) for video in some], [video.labels for video in some]
-            yield self.settings.stack(features, labels, num_rows=size)
+            yield self.settings.stack(features, labels, num_rows=size, counts=self.named)
 
     def sample_batch(self) -> Batch:
         """Returns a batch of the types that training uses, of the first videos of its split."""
@@ -291,5 +295,5 @@ class SegmentedData(Dataset[SegmentedVideos]):
             [self._labels(index)[frames] for index, frames in seen],
             num_rows=len(seen),
             num_frames=num_frames,
-            counts=self._counts,
+            counts=self.named,
         )

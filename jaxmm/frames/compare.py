@@ -150,7 +150,7 @@ def _compared(models: Mapping[str, Model], timelines: Path | None) -> dict[str, 
         data = model.open_segmented()
         videos, vocabulary = data.videos("test"), data.vocabulary
         answers = list(model.frames(model.params, model.collections, [video.features for video in videos]))
-        ratios[name] = segment_ratios_of(answers, videos, None)
+        ratios[name] = segment_ratios_of(answers, [video.labels for video in videos], None)
         said[name] = [labels_of(answer, None) for answer in answers]
     if timelines is not None:
         timelines.mkdir(exist_ok=True)

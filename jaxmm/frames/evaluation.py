@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float, Float32, Int32
 
-from jaxmm.data.segmentation.video import LabelledVideo
 from jaxmm.data.segmented import SegmentedData
 from jaxmm.evaluate.alignment import alignment_scores, similarities
 from jaxmm.evaluate.segments import Ratios, scores_of, segment_ratios
@@ -33,13 +32,14 @@ def evaluate_frames(model: Model, *, split: str, root: str | None = None, num_re
     data, embeddings = model.open_segmented(root=root), embeddings_of(model)
     videos = data.videos(split)
     answers = list(model.frames(model.params, model.collections, [video.features for video in videos]))
-    scores = compare_answers(answers, videos, embeddings, types=label_types(data), num_resamples=num_resamples)
+    labels = [video.labels for video in videos]
+    scores = compare_answers(answers, labels, embeddings, types=label_types(data), num_resamples=num_resamples)
     return {f"{split}/{name}": value for name, value in scores.items()}
 
 
 def compare_answers(
     answers: Sequence[Float[np.ndarray, "_time out"]],
-    videos: Sequence[LabelledVideo],
+    labels: Sequence[Int32[np.ndarray, "_time"]],
     embeddings: Float[np.ndarray, "labels out"] | None,
     *,
     types: Mapping[str, Sequence[int]],
@@ -49,7 +49,7 @@ def compare_answers(
 
     Args:
         answers: Features, or preferences for labels, of every video.
-        videos: The videos.
+        labels: The true ones.
         embeddings: Of the labels' descriptions; None where answers are preferences.
         types: Labels of each type.
         num_resamples: As in `evaluate_frames`.
@@ -57,10 +57,10 @@ def compare_answers(
     Returns:
         What `evaluate_frames` returns, without the split.
     """
-    scores = scores_of(segment_ratios_of(answers, videos, embeddings), num_resamples=num_resamples)
+    scores = scores_of(segment_ratios_of(answers, labels, embeddings), num_resamples=num_resamples)
     found = {f"segments/{name}": value for name, value in scores.items()}
     if embeddings is not None:
-        found |= alignment_scores(answers, [video.labels for video in videos], embeddings, types=types)
+        found |= alignment_scores(answers, labels, embeddings, types=types)
     return found
 
 
@@ -89,12 +89,11 @@ def labels_of(
 
 def segment_ratios_of(
     answers: Sequence[Float[np.ndarray, "_time out"]],
-    videos: Sequence[LabelledVideo],
+    labels: Sequence[Int32[np.ndarray, "_time"]],
     embeddings: Float[np.ndarray, "labels out"] | None,
 ) -> Ratios:
     """Compares the labels that answers give with the true ones."""
-    predicted = [labels_of(own, embeddings) for own in answers]
-    return segment_ratios(predicted, [video.labels for video in videos])
+    return segment_ratios([labels_of(own, embeddings) for own in answers], labels)
 
 
 def label_types(data: SegmentedData) -> dict[str, list[int]]:

@@ -1,7 +1,10 @@
 """The cases in jaxmm, each a function that is to be timed."""
 
 import dataclasses
+import itertools
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +18,7 @@ from bench.sizes import (
     SIGN_FRAMES,
     STATES_DIM,
     TOKENS,
+    VIDEO_DIM,
     VIDEOS,
     arrays,
     gallery,
@@ -24,14 +28,17 @@ from bench.sizes import (
 from jaxmm import (
     DanceTextTask,
     Freeze,
+    ProceduralSegments,
     SegmentedVideos,
     SemanticAlignmentTask,
     SignGenerator,
     SignText,
+    TemporalConvNet,
     Text2SignTask,
     TransformerText,
 )
 from jaxmm.data.sign.statistics import Statistics
+from jaxmm.frames.answers import FrameAnswers
 from jaxmm.optim import Horizon
 from jaxmm.search import make_search
 from jaxmm.tasks.base import Task
@@ -45,8 +52,10 @@ def make(case: str) -> Call:
     """Returns what a case times."""
     if case == "query":
         return query()
-    if case == "tcn_step":
-        return alignment()
+    if case == "tcn_stream":
+        return stream()
+    if case.startswith("tcn"):
+        return alignment(case)
     if case.startswith("gan"):
         return signing(case)
     return retrieval(case)
@@ -76,7 +85,7 @@ def retrieval(case: str) -> Call:
     return training(task, state, batch, mesh)
 
 
-def alignment() -> Call:
+def alignment(case: str) -> Call:
     mesh, given = make_mesh(), videos()
     # To the length that it has: training would pad it to a length of which there are few.
     batch = SegmentedVideos().stack(
@@ -84,8 +93,23 @@ def alignment() -> Call:
     )
     task = SemanticAlignmentTask(num_labels=NUM_LABELS)
     state = start(task, batch, mesh)
+    if case == "tcn_embed":
+        answer = compile_eval(task.answer, mesh)
+        return lambda: jax.block_until_ready(answer(state.params, state.collections, place_whole(batch, mesh)))
     embedded = {**state.collections, "semantics": {"embeddings": jnp.asarray(given["embeddings"])}}
     return training(task, dataclasses.replace(state, collections=embedded), batch, mesh)
+
+
+def stream() -> Call:
+    """Each call answers the next frame of one video."""
+    mesh, frame = make_mesh(), videos()["features"][0, :1]
+    task = SemanticAlignmentTask(encoder=TemporalConvNet(causal=True), num_labels=NUM_LABELS)
+    data = SegmentedVideos(source=ProceduralSegments(num_train=1, num_val=1, num_test=1, dim=VIDEO_DIM))
+    with tempfile.TemporaryDirectory() as assets:
+        answers = FrameAnswers(task, data, data.open(Path(assets)).assets, mesh=mesh)
+    state = start(task, data.blank_batch(), mesh)
+    answered = answers.stream(state.params, state.collections, itertools.repeat(frame))
+    return lambda: next(answered)
 
 
 def signing(case: str) -> Call:

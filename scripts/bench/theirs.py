@@ -17,9 +17,11 @@ from bench.sizes import (
     TOKENS,
     VIDEO_DIM,
     VIDEO_FRAMES,
+    VIDEO_REACH,
     VIDEOS,
     arrays,
     sign_arrays,
+    videos,
 )
 
 Call = Callable[[], object]
@@ -32,6 +34,8 @@ def make(case: str) -> Call:
         return query()
     if case == "tcn_step":
         return torch_alignment.train_step_of(batch=VIDEOS, time=VIDEO_FRAMES, dim=VIDEO_DIM)
+    if case.startswith("tcn"):
+        return alignment(case)
     if case.startswith("gan"):
         return signing(case)
     return encoder(case) if case.startswith("encoder") else text_train()
@@ -96,6 +100,20 @@ def text_train() -> Call:
         optimizer.step()
 
     return train
+
+
+def alignment(case: str) -> Call:
+    """Whole videos; or one frame more, for which the convolutions see again all frames that they look at."""
+    streams = case == "tcn_stream"
+    model = torch_alignment.AlignmentModel(causal=streams).eval()
+    features = torch.from_numpy(videos()["features"])
+    seen = features[:1, :VIDEO_REACH] if streams else features
+
+    def embed() -> None:
+        with torch.inference_mode():
+            model(seen)
+
+    return embed
 
 
 def signing(case: str) -> Call:

@@ -20,6 +20,7 @@ from jaxmm import (
 )
 from jaxmm.errors import ConfigError
 from jaxmm.evaluate.signs import SignDistance, clip_errors, score_signs
+from jaxmm.frames.answers import FrameAnswers
 from jaxmm.optim import Horizon
 from jaxmm.signs.codes import SignCoder
 from jaxmm.signs.generation import SignMaker
@@ -140,3 +141,26 @@ def test_answers_to_frames_are_scored_by_the_mean_loss_over_frames_and_by_segmen
     for name in scores:
         better = "smaller" if name.endswith("loss") else "larger"
         assert validated(task, opened, best_metric=name, best_is=better) is not None
+
+
+def test_frames_of_unseen_labels_change_no_score(tmp_path, monkeypatch):
+    settings = SegmentedVideos(source=ProceduralSegments(num_train=2, num_val=2, num_test=1, dim=8))
+    named = settings.open(tmp_path / "named")
+    labels = named.vocabulary.labels
+    unseen = int(np.bincount(np.concatenate([video.labels for video in named.videos("val")])).argmax())
+    opened = dataclasses.replace(settings, unseen_labels=(labels[unseen],)).open(tmp_path / "unseen")
+    task = SegmentationTask(head=MultiStageTcn(num_labels=27, num_stages=1, num_layers=2, dim=4))
+    state = initial(task, opened)
+    scores = validated(task, opened)(state)
+    assert scores != validated(task, named)(state)
+
+    def right_where_unseen(self, params, collections, features):
+        for video, answer in zip(opened.videos("val"), answered(self, params, collections, features), strict=True):
+            yield np.where(video.labels[:, None] == unseen, np.eye(27)[unseen], answer)
+
+    answered = FrameAnswers.__call__
+    monkeypatch.setattr(FrameAnswers, "__call__", right_where_unseen)
+    assert validated(task, opened)(state) == scores
+    assert validated(task, named)(state)["val/segments/accuracy"] > scores["val/segments/accuracy"]
+    with pytest.raises(ConfigError, match="all frames of the val split have such labels"):
+        validated(task, dataclasses.replace(settings, unseen_labels=labels).open(tmp_path / "unseen"))
