@@ -48,7 +48,7 @@ def parts(experiment: Experiment, *, num_joints: int | None = None, depth: int =
     """
     batch = experiment.data.blank_batch(num_joints=num_joints)
     params = jax.eval_shape(experiment.task.init_variables, jax.random.key(0), batch)[0]
-    frozen = experiment.task.frozen(params) | experiment.task.optimizer.frozen(params)
+    frozen = experiment.task.frozen(params) | experiment.task.optimizer.frozen(params, experiment.loop.horizon())
     found: dict[str, Part] = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         names = [str(entry.key) for entry in path]
@@ -64,7 +64,7 @@ def parts(experiment: Experiment, *, num_joints: int | None = None, depth: int =
 
 
 def totals(experiment: Experiment, *, num_joints: int | None = None) -> dict[str, float]:
-    """Returns parameters in all and in training, and operations to embed one window of a motion and one text.
+    """Returns parameters in all and in training, by stage where it has any, and operations to embed one example.
 
     Args:
         experiment: The experiment.
@@ -83,10 +83,13 @@ def totals(experiment: Experiment, *, num_joints: int | None = None) -> dict[str
     sums = {f"parameters/{row.name}": float(row.num_parameters) for row in rows}
     sums["parameters"] = sum(sums.values())
     sums["parameters/trainable"] = float(sum(row.trainable for row in rows))
-    task = experiment.task
+    task, horizon = experiment.task, experiment.loop.horizon()
+    batch = experiment.data.blank_batch(num_joints=num_joints)
+    params, collections = jax.eval_shape(task.init_variables, jax.random.key(0), batch)
+    for number in range(len(horizon.stages)):
+        moving = task.moving(params, dataclasses.replace(horizon, stage=number))
+        sums[f"parameters/trainable/stage_{number}"] = float(sum(leaf.size for leaf in jax.tree.leaves(moving)))
     if isinstance(task, Embeds):
-        batch = experiment.data.blank_batch(num_joints=num_joints)
-        params, collections = jax.eval_shape(experiment.task.init_variables, jax.random.key(0), batch)
         for name, function in (("motion", task.embed_motion), ("text", task.embed_text)):
             sums[f"flops/{name}"] = _flops(function, params, collections, batch)
     return sums

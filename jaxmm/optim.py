@@ -1,10 +1,10 @@
-"""Optimizers as settings: AdamW over parameter groups, cosine annealing by epoch, frozen parameters."""
+"""Optimizers as settings: AdamW over parameter groups, cosine annealing by epoch, frozen parameters and stages."""
 
 import dataclasses
 import math
 import re
 from collections.abc import Hashable, Mapping, Set
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -12,29 +12,8 @@ import optax
 from jaxtyping import Array, ArrayLike, Float
 
 from jaxmm.errors import ConfigError, reason
+from jaxmm.horizon import Horizon, Stage
 from jaxmm.typing import Params
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Horizon:
-    """How long a run is, which schedules need to know.
-
-    Attributes:
-        epochs: Passes over the training split, >= 1.
-        steps_per_epoch: Updates in one pass, >= 1.
-
-    Example:
-        >>> Horizon(epochs=50, steps_per_epoch=73).num_steps
-        3650
-    """
-
-    epochs: int = 1
-    steps_per_epoch: int = 1
-
-    @property
-    def num_steps(self) -> int:
-        """Updates in the whole run."""
-        return self.epochs * self.steps_per_epoch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,8 +73,9 @@ class AdamW:
     Example:
         >>> settings = AdamW(groups=(Group(pattern="head"), Group(pattern="", lr_scale=None)))
         >>> params = {"head": jnp.ones(2), "tower": jnp.ones(2)}
-        >>> transform = settings.build(params, horizon=Horizon(epochs=2, steps_per_epoch=5))
-        >>> moving = moving_part(params, settings.frozen(params))
+        >>> horizon = Horizon(epochs=2, steps_per_epoch=5)
+        >>> transform = settings.build(params, horizon=horizon)
+        >>> moving = moving_part(params, settings.frozen(params, horizon))
         >>> updates, _ = transform.update(moving, transform.init(moving), moving)
         >>> updates["tower"], bool((updates["head"] < 0).all())
         (None, True)
@@ -138,51 +118,96 @@ class AdamW:
     ) -> optax.GradientTransformation:
         """Returns the transformation for the moving part of a tree of parameters.
 
+        Its state is that of all parameters that move at any time of the run; of a run's stage, it updates those that
+        train there, and leaves the state of the others as it is.
+
         Args:
             params: The whole tree, arrays or their shapes; only the paths are read.
-            horizon: Length of the run.
+            horizon: Length of the run, and its stage.
             frozen: Paths that never change, whatever their group.
             undecayed: Paths that change without weight decay.
 
         Raises:
-            ConfigError: If a parameter is in no group, or a group matches no parameter.
+            ConfigError: If a parameter is in no group, or a group or a stage matches no parameter.
         """
-        labels = self._labels(params)
+        groups = list(enumerate(self.groups))
+        # One number for a group and the stage at which a parameter begins: both set its learning rate.
         transforms: dict[Hashable, optax.GradientTransformation] = {
-            index: optax.adamw(
-                self.schedule(group.lr_scale, horizon),
+            stage * len(groups) + index: optax.adamw(
+                self.schedule(group.lr_scale, horizon, begins=stage),
                 b1=self.b1,
                 b2=self.b2,
                 eps=self.epsilon,
                 weight_decay=self.weight_decay if group.weight_decay is None else group.weight_decay,
                 mask=(lambda tree: _paths_outside(tree, undecayed)) if undecayed else None,
             )
-            for index, group in enumerate(self.groups)
+            for stage in range(len(horizon.lengths))
+            for index, group in groups
             if group.lr_scale is not None
         }
-        grouped = optax.partition(transforms, moving_part(labels, frozen | self.frozen(params)))
+
+        def number(path: jax.tree_util.KeyPath, index: int) -> int:
+            return (horizon.begins(path_name(path)) or 0) * len(groups) + index
+
+        labels = jax.tree_util.tree_map_with_path(number, self._labels(params))
+        whole = dataclasses.replace(horizon, stage=None)
+        grouped = optax.partition(transforms, moving_part(labels, frozen | self.frozen(params, whole)))
+        if horizon.stage is not None:
+            running = {
+                own: made for own, made in transforms.items() if cast(int, own) < (horizon.stage + 1) * len(groups)
+            }
+            still = frozen | self.frozen(params, horizon)
+            grouped = _partly(grouped, optax.partition(running, moving_part(labels, still)))
         return grouped if self.clip_norm is None else optax.chain(optax.clip_by_global_norm(self.clip_norm), grouped)
 
-    def frozen(self, params: Params) -> frozenset[str]:
-        """Returns the paths of the parameters whose group never moves."""
-        leaves = jax.tree_util.tree_leaves_with_path(self._labels(params))
-        return frozenset(path_name(path) for path, index in leaves if self.groups[index].lr_scale is None)
+    def frozen(self, params: Params, horizon: Horizon) -> frozenset[str]:
+        """Returns the paths of the parameters that do not move: those of groups that never do, or of later stages.
 
-    def schedule(self, lr_scale: float, horizon: Horizon) -> optax.Schedule:
-        """Returns the learning rate by step: constant within an epoch, a cosine from epoch to epoch.
+        Raises:
+            ConfigError: If a parameter is in no group, or a group or a stage matches no parameter.
+        """
+        leaves = [(path_name(path), group) for path, group in jax.tree_util.tree_leaves_with_path(self._labels(params))]
+        begun = {horizon.begins(path) for path, _ in leaves}
+        for number, stage in enumerate(horizon.stages):
+            if number not in begun:
+                raise ConfigError(
+                    f"loop.stages[{number}]: pattern {stage.pattern!r} matches no parameter that an earlier stage has "
+                    "not begun; correct or remove it"
+                )
+        return frozenset(
+            path for path, group in leaves if self.groups[group].lr_scale is None or not horizon.trains(path)
+        )
+
+    def schedule(self, lr_scale: float, horizon: Horizon, *, begins: int = 0) -> optax.Schedule:
+        """Returns the learning rate by step: constant within an epoch, a cosine from epoch to epoch of each stage.
+
+        Args:
+            lr_scale: Multiplies the peak.
+            horizon: Length of the run, and its stages.
+            begins: Stage whose first update is step 0.
 
         Example:
             >>> rate = AdamW(lr=1.0, end_lr=0.0).schedule(1.0, Horizon(epochs=2, steps_per_epoch=10))
             >>> [round(float(rate(step)), 3) for step in (0, 9, 10)]
             [1.0, 1.0, 0.5]
         """
-        # In double precision here: float32 cosines are off by more than a millionth towards the end.
-        cosines = [(1 + math.cos(math.pi * share)) / 2 for share in self._shares(horizon.epochs)]
-        by_epoch = [self.end_lr + (self.lr * lr_scale - self.end_lr) * cosine for cosine in cosines]
+        stages = horizon.stages or (Stage(epochs=horizon.epochs, pattern=""),)
+        by_epoch: list[float] = []
+        first: list[int] = []  # of each epoch's stage
+        for stage in stages:
+            # In double precision here: float32 cosines are off by more than a millionth towards the end.
+            cosines = [(1 + math.cos(math.pi * share)) / 2 for share in self._shares(stage.epochs)]
+            peak, start = self.lr * lr_scale * stage.lr_scale, len(first)
+            rates = [self.end_lr + (peak - self.end_lr) * cosine for cosine in cosines]
+            by_epoch, first = by_epoch[:start] + rates, first + [start] * stage.epochs
+        first.append(first[-1])
+        skipped = sum(horizon.lengths[:begins]) * horizon.steps_per_epoch
 
         def rate(step: ArrayLike) -> Float[Array, ""]:
+            step = jnp.add(step, skipped)
             epoch = jnp.minimum(jnp.floor_divide(step, horizon.steps_per_epoch), horizon.epochs)
-            warm = jnp.minimum(1.0, jnp.add(step, 1) / max(self.warmup_steps, 1))
+            since = step - jnp.asarray(first)[epoch] * horizon.steps_per_epoch
+            warm = jnp.minimum(1.0, (since + 1) / max(self.warmup_steps, 1))
             return warm * jnp.asarray(by_epoch, jnp.float32)[epoch]
 
         return rate
@@ -220,6 +245,24 @@ class AdamW:
                     "that an earlier group has not taken; correct or remove it"
                 )
         return labels
+
+
+def _partly(whole: optax.GradientTransformation, part: optax.GradientTransformation) -> optax.GradientTransformation:
+    """Returns a partition whose state is that of the whole, and whose updates are those of a part of its groups."""
+
+    def update(
+        updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, optax.OptState]:
+        groups = cast(optax.PartitionState, state).inner_states
+        # The states of the part differ by what stands for parameters that are not its own, which holds no array.
+        like = cast(optax.PartitionState, jax.eval_shape(part.init, params))
+        own = {label: groups[label] for label in like.inner_states}
+        given = jax.tree.unflatten(jax.tree.structure(like), jax.tree.leaves(own))
+        updates, changed = part.update(updates, given, params)
+        own = jax.tree.unflatten(jax.tree.structure(own), jax.tree.leaves(changed))
+        return updates, optax.PartitionState({**groups, **own})
+
+    return optax.GradientTransformation(whole.init, update)
 
 
 def moving_part(tree: Params, frozen: Set[str]) -> Params:

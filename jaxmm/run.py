@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,22 @@ from jaxmm.config import decode, differences, encode
 from jaxmm.data.dataset import Dataset
 from jaxmm.errors import CheckpointError, ConfigError
 from jaxmm.experiment import Experiment, read_experiment, write_experiment
+from jaxmm.horizon import Horizon
 from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE
-from jaxmm.optim import Horizon
 from jaxmm.state import TrainState
 from jaxmm.tasks.base import Task
 from jaxmm.train.loop import Hooks, fit
 from jaxmm.train.saver import Saver
 from jaxmm.train.signals import StopRequests
-from jaxmm.train.step import Devices, compile_train_step, embed_rows, make_mesh, place_whole, state_shardings
+from jaxmm.train.step import (
+    Devices,
+    TrainStep,
+    compile_train_step,
+    embed_rows,
+    make_mesh,
+    place_whole,
+    state_shardings,
+)
 from jaxmm.train.writers import MetricWriter
 from jaxmm.typing import Batch
 from jaxmm.validation import validation
@@ -73,7 +81,7 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
     sync_global_devices("opened")
     data = experiment.data.open(run / ASSETS_FOLDER)
     experiment.task.check_data(data)
-    horizon = Horizon(epochs=experiment.loop.epochs, steps_per_epoch=data.steps_per_epoch)
+    horizon = experiment.loop.horizon(steps_per_epoch=data.steps_per_epoch)
     task, mesh = experiment.task, make_mesh(experiment.devices)
     batches = data.train_batches(seed=experiment.seed, process=jax.process_index(), num_processes=jax.process_count())
     with Checkpoints(
@@ -91,9 +99,6 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
         state = checkpoints.resume(like, batches) if checkpoints.steps() else fresh()
         if leads():
             write_experiment(experiment, run / CONFIG_FILE)
-        model = {"params": state.params, "collections": state.collections}
-        embed = functools.partial(embed_rows, **model, mesh=mesh, precision=task.numerics.matmul_precision)
-        ready = task.precompute(state.params, data, embed)
         scores: dict[str, float] = {}
         open_metrics = functools.partial(MetricWriter, run, from_step=int(state.step)) if leads() else nullcontext
         with requests.deferred(), open_metrics() as writer:
@@ -107,7 +112,17 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
             def roll_back() -> TrainState:
                 return checkpoints.resume(like, None) if checkpoints.steps() else fresh()
 
+            def begin(state: TrainState) -> tuple[TrainStep, Iterator[Batch]]:
+                model = {"params": state.params, "collections": state.collections}
+                embed = functools.partial(embed_rows, **model, mesh=mesh, precision=task.numerics.matmul_precision)
+                with requests.deferred(deferring=False):  # the state is the first one, or saved
+                    ready = task.precompute(state.params, data, embed, state.horizon)
+                of_stage = dataclasses.replace(like, horizon=state.horizon)
+                step_fn = compile_train_step(task, of_stage, mesh, mode=experiment.devices.mode)
+                return step_fn, map(ready, batches)
+
             hooks = Hooks(
+                begin=begin,
                 evaluate=score,
                 save=Saver(checkpoints, batches, alert=record),
                 saved=checkpoints.scores,
@@ -115,8 +130,7 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
                 report=record,
                 stop=lambda: requests.received,
             )
-            step_fn = compile_train_step(task, like, mesh, mode=experiment.devices.mode)
-            state = fit(step_fn, experiment.loop, task.numerics, state, map(ready, batches), hooks)
+            state = fit(experiment.loop, task.numerics, state, hooks)
     return {"step": float(state.step), "seconds": time.perf_counter() - started, **scores}
 
 

@@ -202,7 +202,7 @@ def state_sha256(state: TrainState) -> str:
     """Returns the digest of all arrays of a state.
 
     Example:
-        >>> from jaxmm.optim import Horizon
+        >>> from jaxmm.horizon import Horizon
         >>> state = TrainState(step=np.array(1), params={"w": np.ones(2)}, collections={}, opt_state=(),
         ...                    key=np.zeros(2, np.uint32), guards={}, horizon=Horizon())
         >>> state_sha256(state) == state_sha256(state.replace(params={"w": np.zeros(2)}))

@@ -6,8 +6,8 @@ import flax.struct
 import jax
 import optax
 
+from jaxmm.horizon import Horizon
 from jaxmm.numerics import Guard
-from jaxmm.optim import Horizon
 from jaxmm.typing import Array, Collections, Params
 
 

@@ -28,7 +28,7 @@ def packed_folder(kind: str, source: Any, root: Path | None, *, fps: float, othe
         others: Folders and files beyond the root that it reads too.
 
     Example:
-        >>> from jaxmm.optim import Horizon
+        >>> from jaxmm.horizon import Horizon
         >>> packed_folder("motions", Horizon(), None, fps=20.0).parent.name
         'motions'
     """

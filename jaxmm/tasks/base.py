@@ -13,9 +13,10 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from jaxmm import parallel
 from jaxmm.data.dataset import Dataset
 from jaxmm.generators.sign import SignGenerator
+from jaxmm.horizon import Horizon
 from jaxmm.numerics import Guard, Numerics
 from jaxmm.objectives.reduce import weighted_mean
-from jaxmm.optim import AdamW, Horizon, moving_part, with_moving
+from jaxmm.optim import AdamW, moving_part, with_moving
 from jaxmm.state import TrainState
 from jaxmm.typing import Batch, Collections, Metrics, Params
 
@@ -72,17 +73,20 @@ class Task:
         """
         del data
 
-    def precompute(self, params: Params, data: Dataset[Any], embed: EmbedRows) -> Callable[[Batch], Batch]:
+    def precompute(
+        self, params: Params, data: Dataset[Any], embed: EmbedRows, horizon: Horizon
+    ) -> Callable[[Batch], Batch]:
         """Returns what is done to each training batch before its step; by default nothing.
 
-        A task whose frozen parameters would compute the same again at every step computes it here, once.
+        A task whose frozen parameters would compute the same again at every step computes it here, once a stage.
 
         Args:
             params: Parameters at the start; only frozen ones may be used.
             data: The data.
             embed: Runs a function `(params, collections, batch) -> array` of one value a row, compiled.
+            horizon: The run, and its stage.
         """
-        del params, data, embed
+        del params, data, embed, horizon
         return lambda batch: batch
 
     def frozen(self, params: Params) -> Set[str]:
@@ -96,7 +100,7 @@ class Task:
         Args:
             key: Randomness of the initialisation and, folded with the step, of every step.
             batch: Any batch; only shapes are read.
-            horizon: Length of the run.
+            horizon: Length of the run, as a whole.
         """
         init_key, run_key = jax.random.split(key)
         params, collections = self.init_variables(init_key, batch)
@@ -104,15 +108,15 @@ class Task:
             step=jnp.int32(0),
             params=params,
             collections=collections,
-            opt_state=self.transform(params, horizon).init(self.moving(params)),
+            opt_state=self.transform(params, horizon).init(self.moving(params, horizon)),
             guards={"all": Guard.fresh()},
             key=jax.random.key_data(run_key),
             horizon=horizon,
         )
 
-    def moving(self, params: Params) -> Params:
-        """Returns the parameters that training changes; the others are None."""
-        return moving_part(params, self.frozen(params) | self.optimizer.frozen(params))
+    def moving(self, params: Params, horizon: Horizon) -> Params:
+        """Returns the parameters that the run, or its stage, changes; the others are None."""
+        return moving_part(params, self.frozen(params) | self.optimizer.frozen(params, horizon))
 
     def transform(self, params: Params, horizon: Horizon) -> optax.GradientTransformation:
         """Returns the transformation of the gradients of the moving parameters."""
@@ -120,7 +124,7 @@ class Task:
 
     def train_step(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         """Returns the state after one update, and its scalars; after a bad step only the counts have changed."""
-        moving, key = self.moving(state.params), parallel.own_key(state.step_key())
+        moving, key = self.moving(state.params, state.horizon), parallel.own_key(state.step_key())
 
         def objective(moving: Params) -> tuple[Array, tuple[Collections, Metrics]]:
             params = self.numerics.cast(with_moving(moving, state.params))

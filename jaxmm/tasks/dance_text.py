@@ -15,9 +15,10 @@ from jaxmm.data.motion_text import MotionTextData
 from jaxmm.encoders.heads import ProjectionHead
 from jaxmm.encoders.pose import PoseConvGru
 from jaxmm.errors import ConfigError
+from jaxmm.horizon import Horizon
 from jaxmm.objectives.positives import same_texts, similar_rows
 from jaxmm.objectives.settings import Contrastive
-from jaxmm.optim import AdamW, Group, Horizon, keep_within
+from jaxmm.optim import AdamW, Group, keep_within
 from jaxmm.tasks.micro_batches import embed_in_micro_batches
 from jaxmm.tasks.text_task import TextTask
 from jaxmm.typing import Batch, Collections, Metrics, Params

@@ -13,9 +13,10 @@ from jaxmm import parallel
 from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.errors import ConfigError
 from jaxmm.generators.critics import SignCritic
+from jaxmm.horizon import Horizon
 from jaxmm.numerics import Guard
 from jaxmm.objectives.sign import SignObjective, Weights
-from jaxmm.optim import AdamW, Horizon, moving_part, with_moving
+from jaxmm.optim import AdamW, moving_part, with_moving
 from jaxmm.state import TrainState
 from jaxmm.tasks.base import Update, guarded_update
 from jaxmm.tasks.sign_losses import Score, critic_loss, feature_mask, generator_loss
@@ -82,14 +83,14 @@ class Text2SignTask(SignTask):
             frames = jnp.zeros((1, self.generator.max_frames, self.generator.frame_dim))
             frame_mask, text = jnp.ones(frames.shape[:2], bool), jnp.zeros((1, self.generator.hidden_dim))
             params = {**params, "critic": self.critic.init(critic_key, frames, frame_mask, text)["params"]}
-        return params, {"ema": self._moving("generator", params)} if self.ema_decay else {}
+        return params, {"ema": self._moving("generator", params, Horizon())} if self.ema_decay else {}
 
     def _own(self, player: str, params: Params) -> Params:
         return {name: params[name] for name in _PLAYERS[player]}
 
-    def _moving(self, player: str, params: Params) -> Params:
+    def _moving(self, player: str, params: Params, horizon: Horizon) -> Params:
         own, optimizer = self._own(player, params), self._optimizer(player)
-        return moving_part(own, self.frozen(params) | optimizer.frozen(own))
+        return moving_part(own, self.frozen(params) | optimizer.frozen(own, horizon))
 
     def _optimizer(self, player: str) -> AdamW:
         return self.optimizer if player == "generator" else self.critic_optimizer
@@ -107,7 +108,7 @@ class Text2SignTask(SignTask):
             params=params,
             collections=collections,
             opt_state={
-                player: self._transform(player, params, horizon).init(self._moving(player, params))
+                player: self._transform(player, params, horizon).init(self._moving(player, params, horizon))
                 for player in players
             },
             guards={player: Guard.fresh() for player in players},
@@ -144,7 +145,7 @@ class Text2SignTask(SignTask):
         """
         noise_key, other_key, text_key = jax.random.split(state.step_key(), 3)
         weights = self.objective.weights(state.step, steps_per_epoch=state.horizon.steps_per_epoch)
-        moving = self._moving("generator", state.params)
+        moving = self._moving("generator", state.params, state.horizon)
         text_key = parallel.own_key(text_key) if self.drops_text else None
 
         def make(moving: Params, key: PRNGKeyArray) -> Made:
@@ -164,7 +165,7 @@ class Text2SignTask(SignTask):
         return after, {"loss": loss, **terms, **metrics, **norms}
 
     def _train_critic(self, state: TrainState, judged: Made, batch: Batch, weights: Weights) -> tuple[Update, Metrics]:
-        moving = self._moving("critic", state.params)
+        moving = self._moving("critic", state.params, state.horizon)
 
         def objective(moving: Params) -> tuple[Array, Metrics]:
             critic = with_moving(moving, self._own("critic", state.params))["critic"]

@@ -10,6 +10,7 @@ from jaxmm.data.captioned import CaptionedData
 from jaxmm.data.dataset import Dataset
 from jaxmm.encoders.text import TransformerText
 from jaxmm.errors import ConfigError
+from jaxmm.horizon import Horizon
 from jaxmm.hub import find_checkpoint
 from jaxmm.tasks.base import EmbedRows, Task
 from jaxmm.tasks.text_features import TextFeatures, keep_frozen_states
@@ -102,9 +103,11 @@ class TextTask(Task):
         del collections
         return self.text_features.frozen_states(params["text"]["backbone"], batch)
 
-    def precompute(self, params: Params, data: Dataset[Any], embed: EmbedRows) -> Callable[[Batch], Batch]:
+    def precompute(
+        self, params: Params, data: Dataset[Any], embed: EmbedRows, horizon: Horizon
+    ) -> Callable[[Batch], Batch]:
         """Runs the frozen part of the backbone once for each caption, not at every step; losses are the same."""
-        unchanged = super().precompute(params, data, embed)
+        unchanged = super().precompute(params, data, embed, horizon)
         if self.text_features.num_frozen_steps == 0 or self.text_cache_mib == 0:
             return unchanged
         texts = list(cast(CaptionedData[Any], data).training_texts())

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 import jax
 
 from jaxmm.errors import ConfigError, Interrupted, TrainingError
+from jaxmm.horizon import Horizon, Stage
 from jaxmm.numerics import Numerics
 from jaxmm.state import TrainState
 from jaxmm.train.step import TrainStep
@@ -32,6 +33,8 @@ class Loop:
         best_metric: Validation metric whose best value marks one more checkpoint to keep; None keeps none.
         best_is: Whether the `larger` or the `smaller` of two values of it is the better one.
         patience: Evaluations without a better value of it after which training ends, >= 1; None trains to the end.
+        stages: Parts of the run, in which more and more parameters train; their epochs sum up to `epochs`. The end of
+            each is evaluated and saved. Without any, all parameters train from the start.
 
     Raises:
         ConfigError: If a number is out of its range, or a best metric has no evaluation to come from.
@@ -50,6 +53,7 @@ class Loop:
     best_metric: str | None = None
     best_is: Better = "larger"
     patience: int | None = None
+    stages: tuple[Stage, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("epochs", "log_every", "save_every", "keep"):
@@ -70,6 +74,14 @@ class Loop:
             raise ConfigError(
                 f"loop.patience is {self.patience}; give 1 or more, and name what is watched as loop.best_metric"
             )
+        lengths = [stage.epochs for stage in self.stages]
+        if self.stages and sum(lengths) != self.epochs:
+            total = " + ".join(map(str, lengths))
+            raise ConfigError(f"loop.stages take {total} epochs, but loop.epochs is {self.epochs}; make them agree")
+
+    def horizon(self, *, steps_per_epoch: int = 1) -> Horizon:
+        """Returns how long training is, and what trains when."""
+        return Horizon(epochs=self.epochs, steps_per_epoch=steps_per_epoch, stages=self.stages)
 
     @property
     def stopping(self) -> EarlyStopping:
@@ -82,6 +94,8 @@ class Hooks:
     """What the loop asks of the run that it trains.
 
     Attributes:
+        begin: Returns the compiled step of a state's stage, and the batches from its step on; called at the start of
+            training and of each stage. After a rollback training goes on with later batches.
         evaluate: Scores a state on the validation split; None when there is none.
         save: Saves a state, with its scores if it was evaluated; called with True before training ends.
         saved: Returns the scores that were saved with a step; none of one that is not saved.
@@ -90,6 +104,7 @@ class Hooks:
         stop: Tells which signal asks this process to stop; None when none does.
     """
 
+    begin: Callable[[TrainState], tuple[TrainStep, Iterator[Batch]]]
     evaluate: Callable[[TrainState], Mapping[str, float]] | None
     save: Callable[[TrainState, Mapping[str, float], bool], None]
     saved: Callable[[int], Mapping[str, float]]
@@ -98,18 +113,14 @@ class Hooks:
     stop: Callable[[], int | None]
 
 
-def fit(
-    step_fn: TrainStep, loop: Loop, numerics: Numerics, state: TrainState, batches: Iterator[Batch], hooks: Hooks
-) -> TrainState:
+def fit(loop: Loop, numerics: Numerics, state: TrainState, hooks: Hooks) -> TrainState:
     """Trains from `state.step` to the end of the state's horizon, or until validation has become no better for long.
 
     Args:
-        step_fn: The compiled step.
         loop: How often to do what.
         numerics: After how many bad steps to go back, and how often.
         state: Where to start; its memory is reused.
-        batches: Batches from the state's step on; after a rollback training goes on with later ones.
-        hooks: Evaluation, saving, reporting, and requests to stop.
+        hooks: Steps and batches, evaluation, saving, reporting, and requests to stop.
 
     Returns:
         The state after the last step.
@@ -118,16 +129,20 @@ def fit(
         Interrupted: If a process was asked to stop; the step that all of them had reached is saved.
         TrainingError: If steps are bad again after `numerics.max_rollbacks` returns to one checkpoint.
     """
-    horizon, throttle = state.horizon, Throttle()
-    step, num_rollbacks = int(state.step), 0
+    throttle, step, num_rollbacks = Throttle(), int(state.step), 0
+    horizon = dataclasses.replace(state.horizon, stage=None)
+    step_fn: TrainStep | None = None
     stopping = loop.stopping.resumed(hooks.saved(step))
     monitor = _Monitor(hooks.report, every=loop.log_every, start=step)
     while step < horizon.num_steps and not stopping.exhausted:
+        if step_fn is None or state.horizon != horizon.at(step):
+            state = dataclasses.replace(state, horizon=horizon.at(step))
+            step_fn, batches = hooks.begin(state)
         state, metrics, alarms = step_fn(state, next(batches), hooks.stop() or 0)
         step += 1
         monitor.see(throttle.add((step, metrics, alarms)))
         epoch, within = divmod(step, horizon.steps_per_epoch)
-        ends = step == horizon.num_steps
+        ends = step == state.horizon.until
         if within and not ends and not monitor.alarmed(numerics):
             continue
         for finished in throttle.drain():
@@ -149,8 +164,8 @@ def fit(
             scores = hooks.evaluate(state)
             stopping = stopping.after(scores)
             hooks.report(step, scores)
-        last = ends or stopping.exhausted or monitor.stop > 0
-        if last or epoch % loop.save_every == 0:
+        last = step == horizon.num_steps or stopping.exhausted or monitor.stop > 0
+        if last or ends or epoch % loop.save_every == 0:
             hooks.save(state, {**scores, **stopping.saved()}, last)
             num_rollbacks = 0
         if stopping.exhausted:

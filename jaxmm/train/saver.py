@@ -28,7 +28,7 @@ class Saver:
         >>> import tempfile
         >>> from pathlib import Path
         >>> import jax.numpy as jnp
-        >>> from jaxmm.optim import Horizon
+        >>> from jaxmm.horizon import Horizon
         >>> state = TrainState(step=jnp.int32(7), params={"w": jnp.ones(2)}, collections={}, opt_state=(),
         ...                    key=jnp.zeros(2, jnp.uint32), guards={}, horizon=Horizon())
         >>> with Checkpoints(Path(tempfile.mkdtemp())) as checkpoints:

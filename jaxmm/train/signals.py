@@ -57,13 +57,13 @@ class StopRequests:
             self._writer.close()  # ends the thread
 
     @contextmanager
-    def deferred(self) -> Iterator[None]:
-        """Within this context a first signal interrupts nothing."""
-        self._deferring = True
+    def deferred(self, *, deferring: bool = True) -> Iterator[None]:
+        """Within this context a first signal interrupts nothing; with False, again at once, where nothing is lost."""
+        before, self._deferring = self._deferring, deferring
         try:
             yield
         finally:
-            self._deferring = False
+            self._deferring = before
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del frame

@@ -39,7 +39,7 @@ from jaxmm import (
 )
 from jaxmm.data.sign.statistics import Statistics
 from jaxmm.frames.answers import FrameAnswers
-from jaxmm.optim import Horizon
+from jaxmm.horizon import Horizon
 from jaxmm.search import make_search
 from jaxmm.tasks.base import Task
 from jaxmm.tasks.text_features import FROZEN_STATES

@@ -14,8 +14,9 @@ from jaxmm.encoders.text import TransformerText
 from jaxmm.generators.critics import SignCritic
 from jaxmm.generators.lengths import LengthBins
 from jaxmm.generators.sign import SignGenerator
+from jaxmm.horizon import Horizon
 from jaxmm.objectives.sign import SignObjective
-from jaxmm.optim import AdamW, Horizon
+from jaxmm.optim import AdamW
 from jaxmm.tasks.dance_text import DanceTextTask
 from jaxmm.tasks.text2sign import Text2SignTask
 from jaxmm.weights.freeze import Freeze

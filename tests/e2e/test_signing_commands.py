@@ -32,8 +32,8 @@ from jaxmm.data.sign.folder import read_sign_folder
 from jaxmm.evaluate.signs import SignDistance
 from jaxmm.experiment import write_experiment
 from jaxmm.generators.lengths import LengthBins
+from jaxmm.horizon import Horizon
 from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE, load
-from jaxmm.optim import Horizon
 from jaxmm.train.step import make_mesh, place_whole
 
 TEXT = TransformerText(vocab_size=64, dim=8, num_layers=1, num_heads=2, feedforward_dim=8, max_positions=16)

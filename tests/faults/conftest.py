@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaxmm.checkpoint import Checkpoints
-from jaxmm.optim import Horizon
+from jaxmm.horizon import Horizon
 from jaxmm.state import TrainState
 
 

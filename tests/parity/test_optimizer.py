@@ -9,8 +9,9 @@ import optax
 import pytest
 
 from jaxmm.encoders.heads import ProjectionHead
+from jaxmm.horizon import Horizon
 from jaxmm.objectives.contrastive import symmetric_infonce
-from jaxmm.optim import AdamW, Group, Horizon, moving_part, with_moving
+from jaxmm.optim import AdamW, Group, moving_part, with_moving
 from jaxmm.tasks.dance_text import DanceTextTask
 
 from . import torch_reference
@@ -80,7 +81,7 @@ def our_trajectory(params, settings, frozen=frozenset()):
     motion_tower, text_tower = ProjectionHead(32, 8), ProjectionHead(512, 8)
     horizon = Horizon(epochs=EPOCHS, steps_per_epoch=STEPS_PER_EPOCH)
     transform = settings.build(params, horizon=horizon, frozen=frozen)
-    still = frozen | settings.frozen(params)
+    still = frozen | settings.frozen(params, Horizon())
 
     def loss(moving, params, motion, text):
         params = with_moving(moving, params)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from jaxmm.encoders.tcn import FrameProjector, MultiStageTcn, TemporalConvNet
-from jaxmm.optim import Horizon, path_name
+from jaxmm.horizon import Horizon
+from jaxmm.optim import path_name
 from jaxmm.tasks.segmentation import SegmentationTask
 from jaxmm.tasks.semantic_alignment import SemanticAlignmentTask
 

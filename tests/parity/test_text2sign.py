@@ -10,7 +10,7 @@ import pytest
 from jaxmm import AdamW, SignCritic, SignGenerator, SignText, Text2SignTask, TransformerText
 from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.data.sign.statistics import Statistics
-from jaxmm.optim import Horizon
+from jaxmm.horizon import Horizon
 from jaxmm.tasks.text_features import FROZEN_STATES
 
 from . import torch_text2sign as reference

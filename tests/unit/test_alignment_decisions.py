@@ -22,7 +22,7 @@ from jaxmm.data.segmented import SegmentedVideos
 from jaxmm.encoders.tcn import FrameProjector, TemporalConvNet
 from jaxmm.errors import ConfigError, DataError
 from jaxmm.evaluate.alignment import alignment_scores
-from jaxmm.optim import Horizon
+from jaxmm.horizon import Horizon
 from jaxmm.tasks.semantic_alignment import SemanticAlignmentTask
 from jaxmm.tasks.semantics import Semantics
 from jaxmm.weights.label_embeddings import write_label_embeddings

@@ -26,11 +26,11 @@ from jaxmm.errors import CheckpointError, ConfigError, DataError
 from jaxmm.evaluate.retrieval import retrieval_metrics
 from jaxmm.evaluation import evaluate
 from jaxmm.experiment import Experiment, write_experiment
+from jaxmm.horizon import Horizon
 from jaxmm.motions import files as files_module
 from jaxmm.motions import index as index_module
 from jaxmm.motions.index import Index
 from jaxmm.objectives.contrastive import symmetric_infonce
-from jaxmm.optim import Horizon
 from jaxmm.search import top_k
 from jaxmm.tasks import dance_text
 from jaxmm.tasks.dance_text import DanceTextTask

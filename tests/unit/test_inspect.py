@@ -6,9 +6,11 @@ import pytest
 
 from jaxmm.data.motion_text import MotionText
 from jaxmm.experiment import Experiment
+from jaxmm.horizon import Stage
 from jaxmm.inspect import parts, totals
 from jaxmm.optim import AdamW, Group
 from jaxmm.tasks.dance_text import DanceTextTask
+from jaxmm.train.loop import Loop
 from jaxmm.weights import Freeze
 
 
@@ -69,3 +71,13 @@ def test_totals_add_up_and_count_operations(experiment):
     more = totals(longer, num_joints=5)
     assert 0 < sums["flops/motion"] < more["flops/motion"]
     assert sums["flops/text"] == more["flops/text"] > 0
+
+
+def test_parameters_that_train_are_counted_by_stage(experiment):
+    stages = (Stage(epochs=1, pattern="^text/head/"), Stage(epochs=2, pattern="^motion/"))
+    staged = dataclasses.replace(experiment, loop=Loop(epochs=3, stages=stages))
+    sums, rows = totals(staged, num_joints=5), parts(experiment, num_joints=5, depth=2)
+    head = sum(row.num_parameters for row in rows if row.name.startswith("text/head"))
+    motion = sum(row.num_parameters for row in rows if row.name.startswith("motion/"))
+    assert sums["parameters/trainable/stage_0"] == head > 0
+    assert sums["parameters/trainable/stage_1"] == sums["parameters/trainable"] == head + motion

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from jaxmm.errors import ConfigError
+from jaxmm.horizon import Horizon
 from jaxmm.numerics import Guard, Numerics
-from jaxmm.optim import Horizon
 
 OLD, NEW = {"w": jnp.float32(0.25)}, {"w": jnp.float32(0.5)}
 

@@ -5,7 +5,8 @@ import optax
 import pytest
 
 from jaxmm.errors import ConfigError
-from jaxmm.optim import AdamW, Group, Horizon, moving_part, path_name, with_moving
+from jaxmm.horizon import Horizon, Stage
+from jaxmm.optim import AdamW, Group, moving_part, path_name, with_moving
 
 HORIZON = Horizon(epochs=4, steps_per_epoch=5)
 
@@ -21,7 +22,7 @@ def params():
 def steps(settings, params, num_steps=1, *, grads=None, frozen=frozenset()):
     """Returns the parameters after some updates with unit gradients."""
     transform = settings.build(params, horizon=HORIZON, frozen=frozen)
-    moving = moving_part(params, frozen | settings.frozen(params))
+    moving = moving_part(params, frozen | settings.frozen(params, HORIZON))
     state = transform.init(moving)
     grads = jax.tree.map(jnp.ones_like, moving) if grads is None else grads
     for _ in range(num_steps):
@@ -190,3 +191,62 @@ def test_a_group_may_decay_by_a_rate_of_its_own():
     np.testing.assert_allclose(updates["head"], -0.05, rtol=1e-6)
     with pytest.raises(ConfigError, match="weight_decay is -1"):
         Group(pattern="", weight_decay=-1)
+
+
+STAGED = Horizon(
+    epochs=3,
+    steps_per_epoch=2,
+    stages=(Stage(epochs=1, pattern="^text/head"), Stage(epochs=2, pattern="^motion/", lr_scale=0.5)),
+)
+
+
+def staged(settings, params):
+    """Returns the parameters and the optimizer's state after each update of a staged run, with unit gradients."""
+    state = settings.build(params, horizon=STAGED).init(moving_part(params, settings.frozen(params, STAGED)))
+    for step in range(STAGED.num_steps):
+        horizon = STAGED.at(step)
+        moving = moving_part(params, settings.frozen(params, horizon))
+        grads = jax.tree.map(jnp.ones_like, moving)
+        updates, state = settings.build(params, horizon=horizon).update(grads, state, moving)
+        params = with_moving(optax.apply_updates(moving, updates), params)
+        yield params, state
+
+
+def test_a_stage_begins_its_own_parameters_and_those_before_go_on(params):
+    """By hand: two parameters of AdamW, of which one starts two updates later; the rates are those of the stages."""
+    settings = AdamW(lr=0.1, end_lr=0.0, weight_decay=0.1, clip_norm=None)
+    rates = [0.1, 0.1, 0.05, 0.05, 0.025, 0.025]
+    expected = {"text/head": 0.5, "motion/conv": 2.0}
+    for step, (after, _) in enumerate(staged(settings, params)):
+        for name in ("text/head", "motion/conv") if step >= 2 else ("text/head",):
+            expected[name] -= rates[step] * (1 + 0.1 * expected[name])  # unit gradients have unit directions
+        np.testing.assert_allclose(after["text"]["head"], expected["text/head"], atol=1e-5)
+        np.testing.assert_allclose(after["motion"]["conv"], expected["motion/conv"], atol=1e-5)
+        assert same(after["text"]["backbone"]["kernel"], params["text"]["backbone"]["kernel"])
+
+
+@pytest.mark.parametrize("clip_norm", [None, 1.0])
+def test_the_state_of_what_waits_is_untouched_and_that_of_what_goes_on_is_kept(params, clip_norm):
+    settings = AdamW(lr=0.1, clip_norm=clip_norm)
+    states = [state for _, state in staged(settings, params)]
+    counts = [
+        sorted(int(leaf) for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.integer))
+        for state in states
+    ]
+    assert counts[1] == [0, 0, 2, 2]  # Adam and its schedule, of each stage
+    assert counts[5] == [4, 4, 6, 6]
+    assert len({jax.tree.structure(state) for state in states}) == 1
+
+
+def test_warming_up_starts_again_with_each_stage():
+    settings = AdamW(lr=1.0, end_lr=1.0, warmup_steps=2)
+    rates = [float(settings.schedule(1.0, STAGED)(step)) for step in range(6)]
+    assert rates == pytest.approx([0.5, 1.0, 0.25, 0.5, 0.75, 0.75])
+    late = settings.schedule(1.0, STAGED, begins=1)
+    assert [float(late(step)) for step in range(4)] == rates[2:]
+
+
+def test_a_stage_that_begins_nothing_is_refused(params):
+    nothing = Horizon(epochs=2, stages=(Stage(epochs=1, pattern=""), Stage(epochs=1, pattern="^text/")))
+    with pytest.raises(ConfigError, match=r"loop.stages\[1\]: pattern '\^text/' matches no parameter that an earlier"):
+        AdamW().frozen(params, nothing)

@@ -16,9 +16,9 @@ from jaxmm.data.sign_text import SignText
 from jaxmm.errors import ConfigError, DataError
 from jaxmm.generators.lengths import LengthBins
 from jaxmm.generators.sign import Generated, SignGenerator
+from jaxmm.horizon import Horizon
 from jaxmm.objectives.adversarial import hinge_critic, hinge_generator
 from jaxmm.objectives.sign import SignObjective
-from jaxmm.optim import Horizon
 from jaxmm.signs.files import write_trajectory
 from jaxmm.signs.generation import SignMaker
 from jaxmm.tasks.sign_losses import generator_loss

@@ -1,7 +1,7 @@
 import jax
 import jax.numpy as jnp
 
-from jaxmm.optim import Horizon
+from jaxmm.horizon import Horizon
 from jaxmm.state import TrainState
 
 

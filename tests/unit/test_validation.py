@@ -21,7 +21,7 @@ from jaxmm import (
 from jaxmm.errors import ConfigError
 from jaxmm.evaluate.signs import SignDistance, clip_errors, score_signs
 from jaxmm.frames.answers import FrameAnswers
-from jaxmm.optim import Horizon
+from jaxmm.horizon import Horizon
 from jaxmm.signs.codes import SignCoder
 from jaxmm.signs.generation import SignMaker
 from jaxmm.train.step import make_mesh

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from jaxmm.checkpoint import Checkpoints
+from jaxmm.horizon import Horizon
 from jaxmm.numerics import Guard
-from jaxmm.optim import Horizon
 from jaxmm.state import TrainState
 
 METRIC = "val/recall"

@@ -16,7 +16,7 @@ from jaxmm.data.sources import BvhFolder
 from jaxmm.data.splits import FileSplit, HashSplit
 from jaxmm.data.transforms import Augmentation
 from jaxmm.errors import CheckpointError, DataError
-from jaxmm.optim import Horizon
+from jaxmm.horizon import Horizon
 from jaxmm.state import TrainState
 
 SEED = 3

@@ -6,7 +6,8 @@ import numpy as np
 
 from jaxmm.data.segmentation.sources import ProceduralSegments
 from jaxmm.data.segmented import SegmentedVideos
-from jaxmm.optim import AdamW, Horizon
+from jaxmm.horizon import Horizon
+from jaxmm.optim import AdamW
 
 NUM_LABELS, DIM, NUM_FRAMES = 4, 6, 24
 LENGTHS = (24, 15, 5)

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxmm.optim import AdamW, Group, Horizon
+from jaxmm.horizon import Horizon
+from jaxmm.optim import AdamW, Group
 from jaxmm.tasks.base import Embeds, Task
 
 HORIZON = Horizon(epochs=2, steps_per_epoch=3)

@@ -8,9 +8,10 @@ import pytest
 
 from jaxmm.encoders.heads import ProjectionHead
 from jaxmm.errors import ConfigError
+from jaxmm.horizon import Horizon
 from jaxmm.objectives.contrastive import symmetric_infonce
 from jaxmm.objectives.settings import Contrastive
-from jaxmm.optim import Horizon, path_name, with_moving
+from jaxmm.optim import path_name, with_moving
 from jaxmm.tasks.dance_text import DanceTextTask
 from jaxmm.train.step import embed_rows, make_mesh
 from jaxmm.weights import Freeze
@@ -38,7 +39,9 @@ def train(task, state):
     """A compiled step that trains all but most of the backbone, and the state before it."""
     optimizer = dataclasses.replace(task.optimizer, lr=0.02, end_lr=0.02)
     task = dataclasses.replace(task, optimizer=optimizer, freeze=Freeze.last_tensors(2))
-    start = dataclasses.replace(state, opt_state=task.transform(state.params, HORIZON).init(task.moving(state.params)))
+    start = dataclasses.replace(
+        state, opt_state=task.transform(state.params, HORIZON).init(task.moving(state.params, HORIZON))
+    )
     return jax.jit(task.train_step), start
 
 
@@ -175,7 +178,9 @@ def test_data_that_the_backbone_cannot_take_are_refused(task, data):
 
 def precomputed(task, params, data):
     """What the task does to batches before their steps."""
-    return task.precompute(params, data, functools.partial(embed_rows, params=params, collections={}, mesh=make_mesh()))
+    return task.precompute(
+        params, data, functools.partial(embed_rows, params=params, collections={}, mesh=make_mesh()), HORIZON
+    )
 
 
 @pytest.mark.parametrize(
@@ -202,7 +207,7 @@ def test_states_of_the_frozen_part_change_neither_loss_nor_gradient(task, data, 
 
         return jax.value_and_grad(total)(moving)
 
-    moving = task.moving(params)
+    moving = task.moving(params, HORIZON)
     (loss, grads), (plain_loss, plain_grads) = scores(moving, ready), scores(moving, plain)
     # Both sum the same terms in float32; what rounding may leave is measured by the largest gradient.
     largest = max(float(np.abs(leaf).max()) for leaf in jax.tree.leaves(plain_grads))
@@ -238,7 +243,7 @@ def with_objective(task, state, **settings):
     """The task with another objective, and the state with its parameters."""
     task = dataclasses.replace(task, objective=Contrastive(**settings))
     params = {**state.params, "objective": task.objective.init_params()} if settings.get("learnable") else state.params
-    opt_state = jax.jit(lambda params: task.transform(params, HORIZON).init(task.moving(params)))(params)
+    opt_state = jax.jit(lambda params: task.transform(params, HORIZON).init(task.moving(params, HORIZON)))(params)
     return task, dataclasses.replace(state, params=params, opt_state=opt_state)
 
 

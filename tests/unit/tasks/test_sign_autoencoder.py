@@ -6,7 +6,7 @@ import pytest
 from jaxmm import AdamW, SignAutoencoder, SignAutoencoderTask
 from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.errors import ConfigError
-from jaxmm.optim import Horizon
+from jaxmm.horizon import Horizon
 from jaxmm.signs.codes import SignCoder
 
 TASK = SignAutoencoderTask(

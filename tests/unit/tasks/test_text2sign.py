@@ -22,7 +22,7 @@ from jaxmm import (
 from jaxmm.data.dataset import Dataset
 from jaxmm.errors import ConfigError
 from jaxmm.generators.lengths import LengthBins
-from jaxmm.optim import Horizon
+from jaxmm.horizon import Horizon
 
 HORIZON = Horizon(epochs=2, steps_per_epoch=3)
 MAX_FRAMES = 16
@@ -206,7 +206,7 @@ def test_generated_frames_do_not_depend_on_the_backbones_cache(batch, data):
     def embed(function, batches):
         return (np.asarray(function(state.params, {}, jax.tree.map(jnp.asarray, texts))) for texts in batches)
 
-    put_in = TASK.precompute(state.params, data, embed)
+    put_in = TASK.precompute(state.params, data, embed, HORIZON)
     raw = next(data.train_batches(seed=0))
     cached = put_in(raw)
     assert "frozen_states" in cached

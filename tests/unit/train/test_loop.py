@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from jaxmm.errors import ConfigError, Interrupted, TrainingError
+from jaxmm.horizon import Horizon, Stage
 from jaxmm.numerics import Numerics
-from jaxmm.optim import Horizon
 from jaxmm.train.loop import Hooks, Loop, fit
 from jaxmm.train.step import Devices, compile_train_step, make_mesh, replicated
 
@@ -20,7 +20,8 @@ class Calls:
     """Records what the loop asks for, and when."""
 
     def __init__(self):
-        self.evaluated, self.saved, self.lasts, self.reported = [], [], [], []
+        self.states = {}
+        self.begun, self.evaluated, self.saved, self.lasts, self.reported = [], [], [], [], []
 
     def evaluate(self, state):
         self.evaluated.append(int(state.step))
@@ -28,6 +29,7 @@ class Calls:
 
     def save(self, state, scores, last):
         self.lasts.append(last)
+        self.states[int(state.step)] = jax.device_get(state)
         self.saved.append((int(state.step), dict(scores)))
 
     def report(self, step, values):
@@ -43,7 +45,7 @@ def train(line_task, make_line_batch):
     mesh = make_mesh(Devices(num_devices=1))
 
     def run(loop, *, state=None, evaluates=True, batches=None, numerics=NUMERICS, stop_at=None, calls=None, saved=None):
-        horizon = Horizon(epochs=loop.epochs, steps_per_epoch=STEPS_PER_EPOCH)
+        horizon = loop.horizon(steps_per_epoch=STEPS_PER_EPOCH)
         if state is None:
             state = line_task.init(jax.random.key(0), make_line_batch(0), horizon)
         state = jax.device_put(state, replicated(mesh))
@@ -51,7 +53,13 @@ def train(line_task, make_line_batch):
         served = itertools.count(int(state.step))
         batches = batches or make_line_batch
         asked = iter(range(10**6))
+
+        def begin(state):
+            calls.begun.append(int(state.step))
+            return compile_train_step(line_task, state, mesh), map(batches, served)
+
         hooks = Hooks(
+            begin=begin,
             evaluate=calls.evaluate if evaluates else None,
             save=calls.save,
             saved=lambda step: saved or {},
@@ -59,8 +67,7 @@ def train(line_task, make_line_batch):
             report=calls.report,
             stop=lambda: None if stop_at is None or next(asked) < stop_at else signal.SIGUSR1,
         )
-        step_fn = compile_train_step(line_task, state, mesh)
-        state = fit(step_fn, loop, numerics, state, map(batches, served), hooks)
+        state = fit(loop, numerics, state, hooks)
         return calls, state
 
     return run
@@ -267,3 +274,45 @@ def test_patience_needs_a_number_and_a_metric(fields):
 def test_what_is_kept_for_good_is_among_what_is_saved(keep_every):
     with pytest.raises(ConfigError, match=rf"keep_every is {keep_every}; give a multiple of save_every \(2\), or 0"):
         Loop(save_every=2, keep_every=keep_every)
+
+
+STAGES = (Stage(epochs=1, pattern="slope$"), Stage(epochs=3, pattern=""))
+
+
+def test_every_stage_begins_anew_and_its_end_is_evaluated_and_saved(train):
+    calls, state = train(Loop(epochs=4, evaluate_every=4, save_every=4, stages=STAGES))
+    assert (int(state.step), state.horizon.stage) == (12, 1)
+    assert calls.begun == [0, 3]
+    assert calls.evaluated == [3, 12]
+    assert [step for step, _ in calls.saved] == [3, 12]
+    assert calls.lasts == [False, True]
+
+
+def test_what_a_stage_does_not_train_stays_to_the_bit_and_a_run_goes_on_inside_any_stage(train):
+    loop = Loop(epochs=4, evaluate_every=1, save_every=1, stages=STAGES)
+    calls, whole = train(loop)
+    assert float(calls.states[3].params["line"]["noise"]) == 0 != float(whole.params["line"]["noise"])
+    assert float(calls.states[3].params["line"]["slope"]) != 0
+    for step in (3, 6):
+        _, again = train(loop, state=calls.states[step])
+        for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(again), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_return_to_an_earlier_stage_trains_what_that_stage_does(train, make_line_batch):
+    spoilt = iter([True] * 3)
+
+    def batches(step):
+        batch = make_line_batch(step)
+        return {**batch, "y": batch["y"] * np.nan} if step >= 4 and next(spoilt, False) else batch
+
+    calls, state = train(
+        Loop(epochs=4, stages=STAGES), batches=batches, numerics=Numerics(rollback_after=3, max_rollbacks=2)
+    )
+    assert calls.begun == [0, 3, 0, 3]
+    assert int(state.step) == 12
+
+
+def test_stages_take_all_epochs():
+    with pytest.raises(ConfigError, match=r"loop.stages take 1 \+ 3 epochs, but loop.epochs is 5; make them agree"):
+        Loop(epochs=5, stages=STAGES)

@@ -4,7 +4,7 @@ import pytest
 
 from jaxmm.checkpoint import Checkpoints
 from jaxmm.errors import CheckpointError, DiskFullError
-from jaxmm.optim import Horizon
+from jaxmm.horizon import Horizon
 from jaxmm.state import TrainState
 from jaxmm.train.saver import ALERT, Saver
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxmm.errors import ConfigError
-from jaxmm.optim import Horizon
+from jaxmm.horizon import Horizon
 from jaxmm.train.step import (
     Devices,
     compile_eval,
