@@ -23,8 +23,8 @@ _KINDS = (
 )
 
 HUB_FILES = (TENSORS, "model-*-of-*.safetensors", "*.json", "*.txt")
-"""What is fetched from the hub: weights, configuration and tokenizer files; never code. Only where these hold no weights
-is `pytorch_model.bin` fetched too, which is read without running anything in it."""
+"""What is fetched from the hub: weights, configuration and tokenizer files; never code. Only where these hold no
+weights is `pytorch_model.bin` fetched too, which is read without running anything in it."""
 
 
 def find_checkpoint(reference: str, *, revision: str | None = None) -> Path:

@@ -86,7 +86,7 @@ class ClipVision(_Tower):
             `patches`.
 
     Raises:
-        ConfigError: If the pooling or the activation is unknown, or `dim` is not a multiple of `num_heads`.
+        ConfigError: If `dim` is not a multiple of `num_heads`, or the width of an adapter is negative.
         DataError: If images are not of `image_size`.
 
     Example:
@@ -129,14 +129,8 @@ class ClipVision(_Tower):
         position = self.param("position", _NORMAL, tokens.shape[1:])
         hidden = layer_norm(self.layer_norm_epsilon, name="pre_norm")(tokens + position[None])
         hidden = self._blocks(hidden, jnp.ones(hidden.shape[:2], bool), None, deterministic=deterministic)
-        return self._project(layer_norm(self.layer_norm_epsilon, name="post_norm")(self._pool(hidden)))
-
-    def _pool(self, hidden: Float[Array, "batch tokens dim"]) -> Float[Array, "batch dim"]:
-        if self.pooling == "class":
-            return hidden[:, 0]
-        if self.pooling != "patches":
-            raise ConfigError(f"pooling '{self.pooling}' is unknown; use 'class' or 'patches'")
-        return hidden[:, 1:].mean(axis=1)
+        pooled = hidden[:, 0] if self.pooling == "class" else hidden[:, 1:].mean(axis=1)
+        return self._project(layer_norm(self.layer_norm_epsilon, name="post_norm")(pooled))
 
 
 class ClipText(_Tower):
@@ -153,7 +147,7 @@ class ClipText(_Tower):
     The other attributes are those that `ClipVision` has too.
 
     Raises:
-        ConfigError: If the activation is unknown, or `dim` is not a multiple of `num_heads`.
+        ConfigError: If `dim` is not a multiple of `num_heads`, or the width of an adapter is negative.
         DataError: If a text has more tokens than `max_tokens`.
 
     Example:

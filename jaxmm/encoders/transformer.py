@@ -32,9 +32,6 @@ class TransformerBlock(nn.Module):
         lora_rank: Rank of the changes of the attention's projections; 0 has none.
         lora_alpha: See `jaxmm.encoders.adapters.Lora`.
 
-    Raises:
-        ConfigError: If the activation is unknown.
-
     Example:
         >>> block = TransformerBlock(num_heads=2, feedforward_dim=16, dropout_rate=0.1)
         >>> hidden, token_mask = jnp.ones((1, 3, 8)), jnp.ones((1, 3), bool)
@@ -82,15 +79,9 @@ class TransformerBlock(nn.Module):
         hidden = hidden + Dropout(self.dropout_rate)(attended, deterministic=deterministic)
         normed = layer_norm(self.layer_norm_epsilon, name="feedforward_norm")(hidden)
         widened = nn.Dense(self.feedforward_dim, kernel_init=_XAVIER, name="feedforward_in")(normed)
-        change = nn.Dense(hidden.shape[-1], kernel_init=_XAVIER, name="feedforward_out")(self._activate(widened))
+        activated = quick_gelu(widened) if self.activation == "quick_gelu" else nn.gelu(widened, approximate=False)
+        change = nn.Dense(hidden.shape[-1], kernel_init=_XAVIER, name="feedforward_out")(activated)
         return hidden + Dropout(self.dropout_rate)(change, deterministic=deterministic)
-
-    def _activate(self, widened: Float[Array, "batch tokens wide"]) -> Float[Array, "batch tokens wide"]:
-        if self.activation == "quick_gelu":
-            return quick_gelu(widened)
-        if self.activation != "gelu":
-            raise ConfigError(f"activation '{self.activation}' is unknown; use 'gelu' or 'quick_gelu'")
-        return nn.gelu(widened, approximate=False)
 
 
 class Attention(nn.Module):

@@ -159,7 +159,8 @@ def export_tree(params: Params, table: WeightTable) -> dict[str, np.ndarray]:
     for rule in table.rules:
         value = np.asarray(leaves[rule.ours])
         # A checkpoint file takes a buffer as it lies in memory, so a transposed view would be saved untransposed.
-        exported[rule.foreign] = np.ascontiguousarray(value.transpose(np.argsort(rule.axes)) if rule.axes else value)
+        value = value.transpose(np.argsort(rule.axes)) if rule.axes else value
+        exported[rule.foreign] = np.asarray(value, order="C")
     return exported
 
 
