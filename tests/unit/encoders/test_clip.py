@@ -66,16 +66,14 @@ def test_the_order_of_patches_matters():
 def test_features_of_patches_are_the_projected_mean_of_their_states():
     params = params_of(VISION)
     pooled = VISION.clone(pooling="patches")
-    features, state = pooled.apply(
-        {"params": params},
-        jnp.asarray(IMAGES),
-        deterministic=True,
-        capture_intermediates=lambda module, _: module.name == "layer_1",
+    watch = functools.partial(
+        pooled.apply, deterministic=True, capture_intermediates=lambda module, _: module.name == "layer_1"
     )
+    features, state = jax.jit(watch)({"params": params}, IMAGES)
     hidden = state["intermediates"]["layer_1"]["__call__"][0]
     mean = np.asarray(hidden[:, 1:]).mean(axis=1)
     normed = (mean - mean.mean(-1, keepdims=True)) / np.sqrt(mean.var(-1, keepdims=True) + 1e-5)
-    normed = normed * params["post_norm"]["scale"][None] + params["post_norm"]["bias"][None]
+    normed = normed * params["post_norm"]["scale"] + params["post_norm"]["bias"]
     np.testing.assert_allclose(features, normed @ params["projection"]["kernel"], rtol=1e-4, atol=1e-5)
     assert np.abs(features - seen(IMAGES)).max() > 1e-2
 
@@ -151,9 +149,9 @@ def test_bfloat16_stays_bfloat16():
 
 def test_dropout_acts_in_training_alone():
     tower = VISION.clone(dropout_rate=0.5)
-    variables = {"params": params_of(VISION)}
     np.testing.assert_array_equal(apply(tower, params_of(VISION), IMAGES), seen(IMAGES))
-    dropped = tower.apply(variables, jnp.asarray(IMAGES), deterministic=False, rngs={"dropout": jax.random.key(0)})
+    train = jax.jit(functools.partial(tower.apply, deterministic=False))
+    dropped = train({"params": params_of(VISION)}, IMAGES, rngs={"dropout": jax.random.key(0)})
     assert np.abs(dropped - seen(IMAGES)).max() > 1e-2
 
 
