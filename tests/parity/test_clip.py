@@ -1,12 +1,14 @@
 """Our CLIP against transformers' CLIPModel: features, similarities, gradients, and checkpoints both ways."""
 
 import functools
+import json
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxmm.data.text import CaptionTokenizer
 from jaxmm.encoders.clip import Clip
 from jaxmm.encoders.layers import l2_normalize
 from jaxmm.weights.clip import clip_shapes, clip_table, load_clip, read_clip, save_clip
@@ -200,6 +202,45 @@ def test_shards_half_precision_and_torch_files_are_read(small, tmp_path):
         for ours, exact in zip(jax.tree.leaves(again), jax.tree.leaves(params), strict=True):
             assert ours.dtype == jnp.float32
             np.testing.assert_allclose(ours, exact, rtol=step, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"projection_dim": 6, "vision_config": {"hidden_size": 16, "num_attention_heads": 4}, "text_config": None},
+        {"text_config": {"hidden_size": 8, "eos_token_id": 2}, "text_config_dict": {"num_hidden_layers": 3}},
+        {"vision_config": {"image_size": 336}, "vision_config_dict": None, "text_config": {"hidden_act": "gelu"}},
+    ],
+)
+def test_settings_of_new_and_early_files_mean_what_they_do_in_transformers(settings, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "clip", **settings}))
+    theirs, ours = transformers.CLIPConfig.from_pretrained(tmp_path), read_clip(tmp_path)
+    for tower, described in ((ours.vision, theirs.vision_config), (ours.text, theirs.text_config)):
+        assert tower.embedding_dim == theirs.projection_dim
+        assert (tower.dim, tower.num_layers) == (described.hidden_size, described.num_hidden_layers)
+        assert (tower.num_heads, tower.feedforward_dim) == (described.num_attention_heads, described.intermediate_size)
+        assert (tower.activation, tower.layer_norm_epsilon) == (described.hidden_act, described.layer_norm_eps)
+    text, vision = theirs.text_config, theirs.vision_config
+    assert (ours.vision.image_size, ours.vision.patch_size) == (vision.image_size, vision.patch_size)
+    assert (ours.text.vocab_size, ours.text.max_tokens) == (text.vocab_size, text.max_position_embeddings)
+    assert ours.text.end_token == text.eos_token_id
+
+
+def test_captions_have_the_tokens_of_transformers(tmp_path):
+    letters = [*"abcdefghijklmnopqrstuvwxyz.,!", *(f"{letter}</w>" for letter in "abcdefghijklmnopqrstuvwxyz.,!")]
+    merges = ["w a", "wa v", "wav e</w>", "p e", "pe r", "per s", "o n</w>", "pers on</w>"]
+    words = [*letters, *(merge.replace(" ", "") for merge in merges), "<|startoftext|>", "<|endoftext|>"]
+    (tmp_path / "vocab.json").write_text(json.dumps({word: place for place, word in enumerate(words)}))
+    (tmp_path / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]))
+    theirs = transformers.CLIPTokenizerFast.from_pretrained(tmp_path)
+    theirs.save_pretrained(tmp_path)
+    texts = ["A person wave!", "wave", "people, persons  and\nwaves " * 5, ""]
+    token_ids, token_mask = CaptionTokenizer.read(tmp_path, max_tokens=20)(texts)
+    expected = theirs(texts, padding=True, truncation=True, max_length=20, return_tensors="np")
+    np.testing.assert_array_equal(token_mask, expected["attention_mask"])
+    np.testing.assert_array_equal(token_ids[token_mask], expected["input_ids"][token_mask])
+    assert (token_ids.max(axis=1) == len(words) - 1).all()  # also of the text that is cut
 
 
 def test_vit_b_32_equals_torch():
