@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from jaxmm.data.splits import HashSplit as HashSplit
     from jaxmm.data.splits import TagSplit as TagSplit
     from jaxmm.data.transforms import Augmentation as Augmentation
+    from jaxmm.encoders.efficientnet import EfficientNetLite as EfficientNetLite
     from jaxmm.encoders.heads import ProjectionHead as ProjectionHead
     from jaxmm.encoders.pose import PoseConvGru as PoseConvGru
     from jaxmm.encoders.pose_transformer import PosePatchVit as PosePatchVit
@@ -113,6 +114,7 @@ _HOMES = {
     "PosePatchVit": "jaxmm.encoders.pose_transformer",
     "TransformerText": "jaxmm.encoders.text",
     "HFFlaxBackbone": "jaxmm.weights",
+    "EfficientNetLite": "jaxmm.encoders.efficientnet",
     "ProjectionHead": "jaxmm.encoders.heads",
     "TemporalConvNet": "jaxmm.encoders.tcn",
     "FrameProjector": "jaxmm.encoders.tcn",
