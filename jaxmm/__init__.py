@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from jaxmm.encoders.clip import Clip as Clip
     from jaxmm.encoders.clip import ClipText as ClipText
     from jaxmm.encoders.clip import ClipVision as ClipVision
+    from jaxmm.encoders.efficientnet import EfficientNetLite as EfficientNetLite
     from jaxmm.encoders.heads import ProjectionHead as ProjectionHead
     from jaxmm.encoders.pose import PoseConvGru as PoseConvGru
     from jaxmm.encoders.pose_transformer import PosePatchVit as PosePatchVit
@@ -123,6 +124,7 @@ _HOMES = {
     "Clip": "jaxmm.encoders.clip",
     "ClipVision": "jaxmm.encoders.clip",
     "ClipText": "jaxmm.encoders.clip",
+    "EfficientNetLite": "jaxmm.encoders.efficientnet",
     "ProjectionHead": "jaxmm.encoders.heads",
     "TemporalConvNet": "jaxmm.encoders.tcn",
     "FrameProjector": "jaxmm.encoders.tcn",

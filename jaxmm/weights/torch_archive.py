@@ -47,6 +47,23 @@ class Entry:
     plain: bool
 
 
+def checked_size(file: io.BufferedIOBase) -> int:
+    """Returns the size of a file in bytes.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it is larger than `MAX_FILE_BYTES`.
+
+    Example:
+        >>> checked_size(io.BytesIO(b"PK"))
+        2
+    """
+    size = file.seek(0, io.SEEK_END)
+    if size > MAX_FILE_BYTES:
+        raise ValueError(f"it is larger than {MAX_FILE_BYTES // 2**20} MiB; save its parts one by one")
+    return size
+
+
 def read_directory(file: io.BufferedIOBase) -> dict[str, Entry]:
     """Returns the entries of an archive by name; those that can be read are together no larger than the file.
 
@@ -63,9 +80,7 @@ def read_directory(file: io.BufferedIOBase) -> dict[str, Entry]:
         >>> list(read_directory(file))
         ['archive/version']
     """
-    size = file.seek(0, io.SEEK_END)
-    if size > MAX_FILE_BYTES:
-        raise ValueError(f"it is larger than {MAX_FILE_BYTES // 2**20} MiB; save its parts one by one")
+    size = checked_size(file)
     file.seek(max(0, size - _END.size))
     end = file.read(_END.size)
     if len(end) < _END.size or not end.startswith(b"PK\x05\x06"):

@@ -2,18 +2,15 @@
 
 import dataclasses
 import math
-from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxmm.errors import WeightsError, brief, reason
-from jaxmm.weights.torch_archive import DAMAGED, Entry, read_directory, read_entry
+from jaxmm.weights.torch_archive import DAMAGED
+from jaxmm.weights.torch_formats import Saved, open_saved
 from jaxmm.weights.torch_pickle import VALUES_ALONE, Symbol, unpickle
-
-MAX_PICKLE_BYTES = 8 * 2**20
-"""Of what is no tensor."""
 
 MAX_VALUES = 400_000
 MAX_DEPTH = 50
@@ -23,7 +20,6 @@ MAX_COPIES = 8
 _MAX_AXES = 32
 _MAX_DEVICE = 40  # characters of a name such as "cuda"; a place is put to it, and so each use of it is a new text
 _MAX_LENGTH = 2**40
-_PICKLE = "data.pkl"
 # What torch calls a type of elements, and how they lie in a file.
 _STORED = {
     **{"float64": "<f8", "float32": "<f4", "float16": "<f2", "bfloat16": "<u2", "bool": "u1"},
@@ -45,7 +41,7 @@ _SYMBOLS = frozenset(
 
 
 def read_torch(path: str | Path) -> Any:
-    """Reads a `.pt` or `.pth` file as torch.save writes it since torch 1.6.
+    """Reads a `.pt` or `.pth` file that torch.save wrote, in its format since torch 1.6 or in the one before.
 
     Nothing in the file is run: names are compared with a short list, and whatever else it asks for is an error. At most
     1 GiB is read, and what is returned takes no more memory than the file, or twice that where it holds bfloat16.
@@ -59,8 +55,8 @@ def read_torch(path: str | Path) -> Any:
         ("torch.float32", "cpu"). Tensors that shared memory share it still, and those that were not contiguous are not.
 
     Raises:
-        WeightsError: If the file is absent, damaged or too large, was written before torch 1.6, on a big-endian
-            machine or by TorchScript, or holds anything but tensors and plain values.
+        WeightsError: If the file is absent, damaged or too large, was written on a big-endian machine or by
+            TorchScript, or holds anything but tensors and plain values.
 
     Example:
         >>> import pickle, tempfile, zipfile
@@ -75,9 +71,9 @@ def read_torch(path: str | Path) -> Any:
         raise WeightsError(f"{path}: no such file; give a file that torch.save wrote")
     try:
         with path.open("rb") as file:
-            _check_format(file.read(4))
-            reader = _Reader(file)
-            content = unpickle(reader.pickle(), symbols=_SYMBOLS, persistent=reader.storage, call=reader.call)
+            saved = open_saved(file, symbols=_SYMBOLS, num_bytes=_num_bytes)
+            reader = _Reader(saved)
+            content, _ = unpickle(saved.pickle(), symbols=_SYMBOLS, persistent=reader.storage, call=reader.call)
             _check_values(content, max_bytes=MAX_COPIES * path.stat().st_size)
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({reason(error)}); choose a file you may read") from error
@@ -98,37 +94,28 @@ class _Storage:
 class _Reader:
     """Makes arrays of the storages in an archive."""
 
-    def __init__(self, file: BufferedIOBase) -> None:
-        self._file = file
-        self._entries = read_directory(file)
+    def __init__(self, saved: Saved) -> None:
+        self._saved = saved
         self._contents: dict[str, np.ndarray] = {}
         self._elements: dict[tuple[str, str], np.ndarray] = {}
-        self._folder = self._find_folder()
-
-    def pickle(self) -> bytes:
-        entry = self._entry(_PICKLE)
-        if entry.size > MAX_PICKLE_BYTES:
-            raise ValueError(f"it holds more than {MAX_PICKLE_BYTES // 2**20} MiB besides tensors; {VALUES_ALONE}")
-        if (order := f"{self._folder}/byteorder") in self._entries:
-            name = read_entry(self._file, self._entries[order]).tobytes()
-            if name != b"little":
-                raise ValueError(
-                    f"its byte order is {brief(name)}, not little; load and save it with torch on a machine that is"
-                )
-        return read_entry(self._file, entry).tobytes()
 
     def storage(self, persistent_id: Any) -> _Storage:
-        """Reads the storage that a pickle asks for."""
+        """Reads the storage that a pickle asks for; in the older format an id may end with None."""
         match persistent_id:
-            case ("storage", Symbol() as kind, str() as key, str(), int() as length) if kind in _STORAGES:
-                entry, dtype = self._entry(f"data/{key}"), _STORAGES[kind]
+            case ("storage", Symbol() as kind, str() as key, str(), int() as length, *view) if (
+                kind in _STORAGES and view in ([], [None])
+            ):
+                pass
             case _:
                 raise ValueError(f"it refers to something that is no storage of numbers; {VALUES_ALONE}")
-        if entry.size != length * np.dtype(_STORED[dtype]).itemsize:
-            raise ValueError(f"storage {brief(key)} has {entry.size} bytes, not {brief(length)} of {dtype}; {DAMAGED}")
         if key not in self._contents:
-            self._contents[key] = read_entry(self._file, entry)
-        return _Storage(key, self._contents[key], dtype)
+            self._contents[key] = self._saved.storage(key)
+        content = self._contents[key]
+        if len(content) != _num_bytes(kind, length):
+            raise ValueError(
+                f"storage {brief(key)} has {len(content)} bytes, not {brief(length)} of {_STORAGES[kind]}; {DAMAGED}"
+            )
+        return _Storage(key, content, _STORAGES[kind])
 
     def call(self, symbol: Symbol, arguments: tuple[Any, ...]) -> Any:
         """Makes what a name of torch makes of its arguments; hooks and gradients are left out."""
@@ -182,33 +169,10 @@ class _Reader:
             self._elements[key] = _decode(storage.content.view(stored), dtype)
         return self._elements[key]
 
-    def _entry(self, name: str) -> Entry:
-        if (path := f"{self._folder}/{name}") not in self._entries:
-            raise ValueError(f"its member {brief(path)} is missing; {DAMAGED}")
-        return self._entries[path]
 
-    def _find_folder(self) -> str:
-        """Returns the folder that an archive has everything in: the name that the file was saved by, or "archive"."""
-        parts = [name.split("/") for name in self._entries]
-        folders = [folder for folder, *inner in parts if inner == [_PICKLE]]
-        if len(folders) != 1:
-            raise ValueError(f"it is a zip file without one {_PICKLE}; give a file that torch.save wrote")
-        if f"{folders[0]}/constants.pkl" in self._entries:
-            raise ValueError(
-                "it is a TorchScript archive, which holds code; where torch is installed, save its values: "
-                "torch.save(torch.jit.load(path).state_dict(), path)"
-            )
-        return folders[0]
-
-
-def _check_format(start: bytes) -> None:
-    if start.startswith(b"\x80"):
-        raise ValueError(
-            "it is a bare pickle, which torch wrote before version 1.6 and which is not read; if you trust it, save it "
-            "again with a newer torch: torch.save(torch.load(path), path)"
-        )
-    if start != b"PK\x03\x04":
-        raise ValueError("it is no zip file, so not of torch.save; give a file that torch.save wrote")
+def _num_bytes(kind: Symbol, length: int) -> int | None:
+    """Returns the size of a storage, None for what is no type of storages."""
+    return length * np.dtype(_STORED[_STORAGES[kind]]).itemsize if kind in _STORAGES else None
 
 
 def _num_reached(offset: Any, shape: tuple[Any, ...], strides: tuple[Any, ...]) -> int:

@@ -42,21 +42,23 @@ class Symbol(str):
 def unpickle(
     content: bytes,
     *,
+    start: int = 0,
     symbols: Collection[str],
     persistent: Callable[[Any], Any],
     call: Callable[[Symbol, Any], Any],
-) -> Any:
+) -> tuple[Any, int]:
     """Reads a pickle; dicts keep the order of their items, and attributes of an OrderedDict are dropped.
 
     Args:
-        content: Of protocol 2 or later.
+        content: Of protocol 2 or later; what stands after its end is not read.
+        start: Place where it begins.
         symbols: Names of classes and functions that may occur, with their modules: "torch.Size".
         persistent: What a persistent id stands for.
         call: What a symbol makes of its arguments.
 
     Returns:
-        Dicts, lists, tuples, text, numbers, symbols, and what `persistent` and `call` return. Parts may be shared, and
-        may hold themselves.
+        Dicts, lists, tuples, text, numbers, symbols, and what `persistent` and `call` return, whose parts may be shared
+        and may hold themselves; and the place after the end.
 
     Raises:
         ValueError: If the pickle is damaged, has more than `MAX_OPCODES` opcodes, or asks for anything else.
@@ -64,9 +66,9 @@ def unpickle(
     Example:
         >>> content = pickle.dumps({"fps": 15, "labels": ["cut_tomato"]}, protocol=2)
         >>> unpickle(content, symbols=(), persistent=repr, call=lambda symbol, arguments: None)
-        {'fps': 15, 'labels': ['cut_tomato']}
+        ({'fps': 15, 'labels': ['cut_tomato']}, 54)
     """
-    return _Machine(content, symbols, persistent, call).run()
+    return _Machine(content, start, symbols, persistent, call).run()
 
 
 class _Machine:
@@ -75,21 +77,22 @@ class _Machine:
     def __init__(
         self,
         content: bytes,
+        start: int,
         symbols: Collection[str],
         persistent: Callable[[Any], Any],
         call: Callable[[Symbol, Any], Any],
     ) -> None:
-        self._content, self._place = content, 0
+        self._content, self._place = content, start
         self._symbols, self._persistent, self._call = symbols, persistent, call
         self._stack: list[Any] = []
         self._below: list[list[Any]] = []  # the stacks under each mark
         self._memo: dict[int, Any] = {}
 
-    def run(self) -> Any:
+    def run(self) -> tuple[Any, int]:
         for _ in range(MAX_OPCODES):
             opcode = self._take(1)
             if opcode == pickle.STOP:
-                return self._pop()
+                return self._pop(), self._place
             self._step(opcode)
         raise ValueError(f"it has more than {MAX_OPCODES} pickle opcodes; {VALUES_ALONE}, and in fewer parts")
 

