@@ -5,10 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-from jaxtyping import UInt8
-
 from jaxmm.data.video.info import STILL_ENDINGS, VideoInfo
+from jaxmm.data.video.scaling import DecodeError, Scaler, read_still
 
 # Not those of playlists and scripts, which name further files, nor those that take any text for a picture.
 _FORMATS = (
@@ -16,18 +14,12 @@ _FORMATS = (
     "nut,ogg,obu,rawvideo,rm,vc1,webm,webm_dash_manifest,wtv,yuv4mpegpipe"
 )
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
-_MAX_PIXELS = 8192 * 8192
-_MOST_OBLONG = 20.0
 _SLOWEST, _FASTEST = 0.1, 1000.0
 _USUAL_RATE = 25.0  # what FFmpeg takes where a stream states none
 _ROUNDING = 0.002  # containers round times to milliseconds
 _LONGEST_FRAME = 60.0
 # How much less than its container states a sound file may hold: times are rounded, and empty frames counted.
 _LEAST_LACKING, _LACKING_SHARE, _LACKING_FRAMES_SHARE = 0.25, 0.05, 0.1
-
-
-class DecodeError(Exception):
-    """A file cannot be decoded; the message says why."""
 
 
 class Decoder:
@@ -43,12 +35,9 @@ class Decoder:
     """
 
     def __init__(self, path: str, *, size: int | None, square: bool) -> None:
-        from av.video.reformatter import VideoReformatter
-
-        self._path, self._size, self._square = path, size, square
-        self._reformatter = VideoReformatter()
-        self._shape: tuple[int, int] | None = None
-        self._still = _read_still(path) if path.lower().endswith(STILL_ENDINGS) else None
+        self._path = path
+        self.pixels = Scaler(size=size, square=square)
+        self._still = read_still(path) if path.lower().endswith(STILL_ENDINGS) else None
         if self._still is None:
             self._open()
 
@@ -67,6 +56,7 @@ class Decoder:
         stream.codec_context.options = {"err_detect": "explode"}  # otherwise damaged parts are made up from others
         self._stream, self._rate, self._ends_at = stream, _rate_of(stream), 0.0
         self._first = _seconds(stream.start_time, stream.time_base)
+        self.pixels.aspect = stream.sample_aspect_ratio
 
     def close(self) -> None:
         """Closes the file."""
@@ -95,7 +85,7 @@ class Decoder:
             self.close()
             self._open()
             return self.scan()
-        height, width = self.shape_of(first)
+        height, width = self.pixels.shown(first)
         return self._info(num_packets, self._ends_at, width, height, counted=False)
 
     def scan(self) -> VideoInfo:
@@ -106,7 +96,7 @@ class Decoder:
         """
         count, shape = 0, (0, 0)
         for _, frame in self.frames():
-            shape = shape if count else self.shape_of(frame)
+            shape = shape if count else self.pixels.shown(frame)
             count += 1
         return self._info(count, 1.0 if self._still is not None else self._ends_at, shape[1], shape[0], counted=True)
 
@@ -115,7 +105,7 @@ class Decoder:
         return VideoInfo(num_frames=count, fps=self.rate, seconds=seconds, width=width, height=height, counted=counted)
 
     def frames(self, start: float = 0.0) -> Iterator[tuple[float, Any]]:
-        """Yields every frame with its time, in seconds from the beginning; see `pixels`.
+        """Yields every frame with its time, in seconds from the beginning; `pixels` makes a picture of it.
 
         Args:
             start: Time, in seconds, that the first frame may be the one shown at; later ones follow.
@@ -185,49 +175,6 @@ class Decoder:
             return after
         time = float(frame.time) - self._first
         return time if before is None or time > before else after
-
-    def shape_of(self, frame: Any) -> tuple[int, int]:
-        """Returns height and width of a frame as it is to be shown, before it is scaled.
-
-        Raises:
-            DecodeError: If it is enormous, or no more than a line.
-        """
-        if isinstance(frame, np.ndarray):
-            height, width = frame.shape[:2]
-        else:
-            height, width = frame.height, frame.width
-            aspect = self._stream.sample_aspect_ratio
-            if aspect and Fraction(1, 4) <= aspect <= 4:
-                width = max(1, round(width * aspect))
-            if frame.rotation % 180:
-                height, width = width, height
-        if height * width > _MAX_PIXELS or max(height, width) > _MOST_OBLONG * min(height, width):
-            raise DecodeError(f"its frames measure {width} x {height} pixels")
-        return height, width
-
-    def pixels(self, frame: Any) -> UInt8[np.ndarray, "height width 3"]:
-        """Returns the RGB values of a frame, turned, scaled and cut; all frames of a file are given one size.
-
-        Raises:
-            DecodeError: If it has an impossible size.
-        """
-        if self._shape is None:
-            self._shape = _scaled(self.shape_of(frame), self._size)
-        height, width = self._shape
-        if isinstance(frame, np.ndarray):
-            pixels = _resize_still(frame, height, width)
-        else:
-            turns = round(frame.rotation / 90)
-            own_height, own_width = (width, height) if turns % 2 else (height, width)
-            scaled = self._reformatter.reformat(
-                frame, width=own_width, height=own_height, format="rgb24", interpolation="BICUBIC", threads=1
-            )
-            pixels = np.rot90(scaled.to_ndarray(), turns)
-        if self._square:
-            side = min(height, width)
-            top, left = (height - side) // 2, (width - side) // 2
-            pixels = pixels[top : top + side, left : left + side]
-        return np.ascontiguousarray(pixels)
 
     def at_indices(self, indices: Sequence[int]) -> Iterator[Any]:
         """Yields some frames by their numbers, which ascend.
@@ -328,33 +275,3 @@ def _rate_of(stream: Any) -> float:
 
 def _seconds(ticks: int | None, tick: Fraction | None) -> float:
     return float(ticks * tick) if ticks is not None and tick is not None else 0.0
-
-
-def _scaled(shape: tuple[int, int], size: int | None) -> tuple[int, int]:
-    """Returns the height and width whose shorter one is `size`."""
-    if size is None:
-        return shape
-    height, width = shape
-    scale = Fraction(size, min(height, width))
-    return round(height * scale), round(width * scale)
-
-
-def _read_still(path: str) -> UInt8[np.ndarray, "height width 3"]:
-    from PIL import Image, ImageOps
-
-    Image.MAX_IMAGE_PIXELS = None  # checked here, and not with a warning
-    with Image.open(path, formats=("JPEG", "PNG", "BMP", "WEBP")) as image:
-        width, height = image.size
-        if height * width > _MAX_PIXELS:
-            raise DecodeError(f"its frames measure {width} x {height} pixels")
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-
-
-def _resize_still(
-    pixels: UInt8[np.ndarray, "height width 3"], height: int, width: int
-) -> UInt8[np.ndarray, "new_height new_width 3"]:
-    from PIL import Image
-
-    if pixels.shape[:2] == (height, width):
-        return pixels
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
