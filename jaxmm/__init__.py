@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxmm.data.action_videos import ActionVideos as ActionVideos
     from jaxmm.data.images import ImagePreparation as ImagePreparation
     from jaxmm.data.motion import Motion as Motion
     from jaxmm.data.motion import Skeleton as Skeleton
@@ -33,6 +34,17 @@ if TYPE_CHECKING:
     from jaxmm.data.splits import HashSplit as HashSplit
     from jaxmm.data.splits import TagSplit as TagSplit
     from jaxmm.data.transforms import Augmentation as Augmentation
+    from jaxmm.data.video.augmentation import ClipAugmentation as ClipAugmentation
+    from jaxmm.data.video.benchmarks import KineticsTables as KineticsTables
+    from jaxmm.data.video.benchmarks import Ucf101Lists as Ucf101Lists
+    from jaxmm.data.video.cache import FeatureCache as FeatureCache
+    from jaxmm.data.video.folders import ClassFolders as ClassFolders
+    from jaxmm.data.video.folders import VideoTable as VideoTable
+    from jaxmm.data.video.reader import VideoReader as VideoReader
+    from jaxmm.data.video.sampling import DenseFrames as DenseFrames
+    from jaxmm.data.video.sampling import SegmentFrames as SegmentFrames
+    from jaxmm.data.video.sampling import UniformFrames as UniformFrames
+    from jaxmm.data.video.sources import ProceduralVideos as ProceduralVideos
     from jaxmm.encoders.clip import Clip as Clip
     from jaxmm.encoders.clip import ClipText as ClipText
     from jaxmm.encoders.clip import ClipVision as ClipVision
@@ -109,6 +121,18 @@ _HOMES = {
     "Vocabulary": "jaxmm.data.segmentation.vocabulary",
     "ProceduralSegments": "jaxmm.data.segmentation.sources",
     "SegmentationFolder": "jaxmm.data.segmentation.sources",
+    "ActionVideos": "jaxmm.data.action_videos",
+    "ProceduralVideos": "jaxmm.data.video.sources",
+    "ClassFolders": "jaxmm.data.video.folders",
+    "VideoTable": "jaxmm.data.video.folders",
+    "KineticsTables": "jaxmm.data.video.benchmarks",
+    "Ucf101Lists": "jaxmm.data.video.benchmarks",
+    "UniformFrames": "jaxmm.data.video.sampling",
+    "SegmentFrames": "jaxmm.data.video.sampling",
+    "DenseFrames": "jaxmm.data.video.sampling",
+    "ClipAugmentation": "jaxmm.data.video.augmentation",
+    "VideoReader": "jaxmm.data.video.reader",
+    "FeatureCache": "jaxmm.data.video.cache",
     "HashSplit": "jaxmm.data.splits",
     "FileSplit": "jaxmm.data.splits",
     "TagSplit": "jaxmm.data.splits",

@@ -52,16 +52,21 @@ class CheckData:
         from jaxmm.data.segmentation.sources import segmentation_source_of
         from jaxmm.data.sign.check import check_signs
         from jaxmm.data.sign.sources import sign_source_of
+        from jaxmm.data.video.check import check_videos
+        from jaxmm.data.video.sources import action_source_of
 
         if self.root is not None:
             raise ConfigError(f"{self.target} is no config, so --data.root has no use; name a config or one folder")
         signing, videos = sign_source_of(self.target), segmentation_source_of(self.target)
-        if (signing or videos) and self.metres_per_unit is not None:
+        actions = action_source_of(self.target)
+        if (signing or videos or actions) and self.metres_per_unit is not None:
             raise ConfigError(f"{self.target} holds no positions in a unit of length; leave --metres_per_unit out")
         if signing is not None:
             return check_signs(signing, self.target)
         if videos is not None:
             return check_segments(videos, self.target)
+        if actions is not None:
+            return check_videos(actions, self.target)
         return check_source(source_of(self.target, metres_per_unit=self.metres_per_unit), self.target)
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,24 @@ def cache_dir() -> Path:
     return Path(os.environ.get("JAXMM_CACHE") or default)
 
 
-def packed_folder(kind: str, source: Any, root: Path | None, *, fps: float, others: Iterable[Path] = ()) -> Path:
+def packed_folder(
+    kind: str,
+    source: Any,
+    root: Path | None,
+    *,
+    fps: float | None,
+    others: Iterable[Path] = (),
+    form: Sequence[Any] = (),
+) -> Path:
     """Returns where a source is packed: another folder whenever its files or settings are others.
 
     Args:
         kind: What is packed, such as `motions`.
         source: The source's settings, a dataclass.
         root: Folder of its files; None when it has none.
-        fps: Frame rate that it is packed at.
+        fps: Frame rate that it is packed at; None for the recordings' own.
         others: Folders and files beyond the root that it reads too.
+        form: What else the packed form depends on, as JSON values.
 
     Example:
         >>> from jaxmm.horizon import Horizon
@@ -34,7 +43,7 @@ def packed_folder(kind: str, source: Any, root: Path | None, *, fps: float, othe
     """
     where = str(root.resolve()) if root is not None else None
     files = [own for path in (root, *others) if path is not None for own in _files(path)]
-    identity = [_VERSION, type(source).__name__, dataclasses.asdict(source), where, fps, files]
+    identity = [_VERSION, type(source).__name__, dataclasses.asdict(source), where, fps, files, *form]
     return cache_dir() / kind / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24]
 
 

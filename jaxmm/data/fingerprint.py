@@ -11,7 +11,7 @@ from jaxtyping import Int64
 from jaxmm.config import encode
 from jaxmm.data.store import Stored
 
-_CHANGES_NO_BATCH = ("root", "num_threads", "window_stride")
+_CHANGES_NO_BATCH = ("root", "num_threads", "window_stride", "on_bad", "time_limit_s", "packed_gib")
 
 
 def fingerprint(
@@ -26,7 +26,7 @@ def fingerprint(
     """Describes what training batches of any kind are made of.
 
     Args:
-        settings: Data settings, a dataclass; where the files lie, how many threads read them and how long motions are
+        settings: Data settings, a dataclass; where the files lie, how they are read and how long motions are
             evaluated is left out.
         stored: All clips.
         splits: Clips of each split, as indices into `stored`; clips of none are left out.

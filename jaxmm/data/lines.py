@@ -1,10 +1,12 @@
-"""Text files of bounded size, line by line, and the plain numbers in them."""
+"""Text files of bounded size, line by line, the cells of tables, and the plain numbers in them."""
 
+import csv
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from jaxmm.errors import DataError
+from jaxmm.errors import DataError, reason
 
 # Ceilings that no recording of one figure comes near: a damaged or hostile file fails before memory is spent on it.
 MAX_BYTES = 96 * 2**20
@@ -43,9 +45,33 @@ def read_lines(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         raise DataError(f"{path}:{_undecodable(path)}: not UTF-8 text; convert the file, or name another") from error
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise DataError(f"{path}: cannot be read ({reason}); check the path and its permissions") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{path}: cannot be read ({why}); check the path and its permissions") from error
     return lines
+
+
+def read_cells(path: Path) -> Iterator[tuple[int, list[str]]]:
+    r"""Yields the rows of a CSV table, each with its first line; quoted cells may span several, and blank lines none.
+
+    Raises:
+        DataError: If the file cannot be read, or is no such table.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "two.csv"
+        >>> _ = path.write_text('path,label\na.mp4,"jump, high"\n')
+        >>> list(read_cells(path))
+        [(1, ['path', 'label']), (2, ['a.mp4', 'jump, high'])]
+    """
+    reader = csv.reader((f"{line}\n" for line in read_lines(path)), strict=True)
+    number = 1
+    try:
+        for cells in reader:
+            if cells:
+                yield number, cells
+            number = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"{path}:{number}: not a CSV table ({reason(error)}); check quotes and commas") from error
 
 
 def is_number(word: str) -> bool:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -23,6 +24,7 @@ class HashSplit:
         num_buckets: Number of equal parts, >= 2.
         test: Buckets held out for testing.
         val: Buckets held out for choosing between checkpoints; may be empty.
+        tag: Tag that is taken instead of the key, so that recordings that share it stay together, such as `group`.
 
     Raises:
         DataError: If a bucket is outside 0 to num_buckets - 1, is in both, or none is left for training.
@@ -35,6 +37,7 @@ class HashSplit:
     num_buckets: int = 10
     test: tuple[int, ...] = (0,)
     val: tuple[int, ...] = ()
+    tag: str | None = None
 
     def __post_init__(self) -> None:
         held_out = self.test + self.val
@@ -45,13 +48,20 @@ class HashSplit:
             )
 
     def assign(self, tags: Mapping[str, Mapping[str, str]]) -> dict[str, Split]:
-        """Returns the split of every key of `tags`."""
+        """Returns the split of every key of `tags`.
 
-        def bucket_split(key: str) -> Split:
-            bucket = int(hashlib.md5(key.encode(), usedforsecurity=False).hexdigest(), 16) % self.num_buckets
+        Raises:
+            DataError: If a recording lacks the tag that is taken.
+        """
+
+        def bucket_split(key: str, own: Mapping[str, str]) -> Split:
+            name = key if self.tag is None else own.get(self.tag)
+            if name is None:
+                raise DataError(f"{key}: has no tag {self.tag!r}; set data.split.tag to None, or add the tag")
+            bucket = int(hashlib.md5(name.encode(), usedforsecurity=False).hexdigest(), 16) % self.num_buckets
             return "test" if bucket in self.test else "val" if bucket in self.val else "train"
 
-        return {key: bucket_split(key) for key in tags}
+        return {key: bucket_split(key, own) for key, own in tags.items()}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -125,6 +135,28 @@ class TagSplit:
                 )
             assigned[key] = value
         return assigned
+
+
+def few_shots(assigned: Mapping[str, Split], classes: Mapping[str, str], *, shots: int, seed: int) -> dict[str, Split]:
+    """Returns the splits with at most so many recordings of each class to train on; the others are left out.
+
+    Args:
+        assigned: Split of every recording.
+        classes: Class of every recording.
+        shots: Most training recordings of a class, >= 1.
+        seed: Chooses them; for a greater number those of a smaller one stay.
+
+    Example:
+        >>> few_shots({"a": "train", "b": "train", "c": "test"}, dict.fromkeys("abc", "jump"), shots=1, seed=0)
+        {'a': 'train', 'c': 'test'}
+    """
+    taken: Counter[str] = Counter()
+    kept = set[str]()
+    for key in sorted(assigned, key=lambda key: hashlib.sha256(f"{seed}:{key}".encode()).hexdigest()):
+        if assigned[key] != "train" or taken[classes[key]] < shots:
+            kept.add(key)
+            taken[classes[key]] += assigned[key] == "train"
+    return {key: split for key, split in assigned.items() if key in kept}
 
 
 def _is_texts(value: object) -> bool:

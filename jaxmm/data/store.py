@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, UInt8
+from numpy.typing import DTypeLike
 
 from jaxmm.data.motion import FASTEST_FPS
 from jaxmm.errors import DataError, brief
 from jaxmm.files import read_json
 
 _MAX_META_BYTES = 64 * 2**20  # half a kilobyte a clip, of our own writing
+_FILES = {np.dtype(np.float32): "frames.f32", np.dtype(np.uint8): "frames.u8"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,7 +45,7 @@ class Stored:
         (1, (2, 3), {'captions': ['a person stands']})
     """
 
-    frames: Float32[np.ndarray, "frames *shape"]
+    frames: Float32[np.ndarray, "frames *shape"] | UInt8[np.ndarray, "frames *shape"]
     offsets: Int64[np.ndarray, "clips_plus_one"]
     keys: tuple[str, ...]
     digests: tuple[str, ...]
@@ -54,17 +56,18 @@ class Stored:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def clip(self, index: int) -> Float32[np.ndarray, "time *shape"]:
+    def clip(self, index: int) -> Float32[np.ndarray, "time *shape"] | UInt8[np.ndarray, "time *shape"]:
         """Returns the frames of clip `index`, without copying them."""
         return self.frames[self.offsets[index] : self.offsets[index + 1]]
 
 
 def store(
-    clips: Iterable[tuple[str, Float32[np.ndarray, "..."], Mapping[str, Any]]],
+    clips: Iterable[tuple[str, Float32[np.ndarray, "..."] | UInt8[np.ndarray, "..."], Mapping[str, Any]]],
     folder: Path,
     *,
     fps: float,
     about: Callable[[], Mapping[str, Any]],
+    dtype: DTypeLike = np.float32,
 ) -> None:
     """Writes clips into a new folder, which appears only when it is complete.
 
@@ -73,6 +76,7 @@ def store(
         folder: Where to write; its parent is created.
         fps: Frames per second.
         about: Returns what is to be kept of all of them, as JSON values; asked after the last clip.
+        dtype: Type of a value of a frame: float32, or uint8 for pictures.
 
     Raises:
         DataError: If there is no clip, a key repeats, or there are more than can be opened again.
@@ -80,7 +84,7 @@ def store(
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        rows = _write_frames(clips, building / "frames.f32")
+        rows = _write_frames(clips, building / _FILES[np.dtype(dtype)], np.dtype(dtype))
         meta = json.dumps({"fps": fps, "about": about(), "clips": rows})
         if len(meta) > _MAX_META_BYTES:  # of ASCII; it would be refused when it is read
             raise DataError(
@@ -97,14 +101,14 @@ def store(
 
 
 def _write_frames(
-    clips: Iterable[tuple[str, np.ndarray, Mapping[str, Any]]], path: Path
+    clips: Iterable[tuple[str, np.ndarray, Mapping[str, Any]]], path: Path, dtype: np.dtype
 ) -> dict[str, Mapping[str, Any]]:
     rows: dict[str, Mapping[str, Any]] = {}
     with path.open("wb") as frames:
         for key, values, note in clips:
             if key in rows:
                 raise DataError(f"{key}: the key repeats; give every recording its own")
-            content = np.ascontiguousarray(values, np.float32).tobytes()
+            content = np.ascontiguousarray(values, dtype).reshape(-1).view(np.uint8).data
             frames.write(content)
             digest = hashlib.sha256(content).hexdigest()[:32]
             rows[key] = {"num_frames": len(values), "digest": digest, "note": note}
@@ -113,19 +117,22 @@ def _write_frames(
     return rows
 
 
-def open_stored(folder: Path, *, shape: Callable[[Mapping[str, Any]], Iterable[int]]) -> Stored:
+def open_stored(
+    folder: Path, *, shape: Callable[[Mapping[str, Any]], Iterable[int]], dtype: DTypeLike = np.float32
+) -> Stored:
     """Opens what `store` wrote, without reading the frames.
 
     Args:
         folder: The folder.
         shape: Returns the shape of a frame from what is kept of all clips; may raise what a wrong value raises.
+        dtype: Type of a value of a frame, as it was stored.
 
     Raises:
         DataError: If the folder is not one that `store` wrote, or its frames were cut.
     """
     try:
         meta = read_json(folder / "meta.json", max_bytes=_MAX_META_BYTES)
-        frames = np.memmap(folder / "frames.f32", np.float32, mode="r")
+        frames = np.memmap(path := folder / _FILES[np.dtype(dtype)], dtype, mode="r")
         rows, about, fps = meta["clips"], meta["about"], meta["fps"]
         lengths = [row["num_frames"] for row in rows.values()]
         frame_shape = tuple(shape(about))
@@ -133,7 +140,7 @@ def open_stored(folder: Path, *, shape: Callable[[Mapping[str, Any]], Iterable[i
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise unreadable(folder, error) from error
     if frames.size != sum(lengths) * math.prod(frame_shape):
-        raise DataError(f"{folder}: frames.f32 was cut or changed; delete the folder to have it packed anew")
+        raise DataError(f"{folder}: {path.name} was cut or changed; delete the folder to have it packed anew")
     return Stored(
         frames=frames.reshape(-1, *frame_shape),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),

@@ -9,7 +9,11 @@ from jaxmm.errors import ConfigError
 
 
 def hold_out(
-    assigned: Mapping[str, Split], *, fold: tuple[int, int] | None = None, val_fraction: float = 0.0
+    assigned: Mapping[str, Split],
+    *,
+    fold: tuple[int, int] | None = None,
+    val_fraction: float = 0.0,
+    groups: Mapping[str, str] | None = None,
 ) -> dict[str, Split]:
     """Returns the split of every video that takes part, by the names of the videos alone.
 
@@ -19,6 +23,7 @@ def hold_out(
             videos are left out (D8).
         val_fraction: Share of the training videos that become validation where there is none, in [0, 1); one at least
             is left to train on (D7).
+        groups: Groups of videos that are held out for validation together; one without a group is its own.
 
     Raises:
         ConfigError: If there are fewer videos than parts.
@@ -36,9 +41,10 @@ def hold_out(
         splits = {key: splits[key] for key in own}
         splits.update((key, "test") for key in own[part::parts])
     if "val" not in splits.values():
-        train = _shuffled(key for key, split in splits.items() if split == "train")
-        for key in train[: min(math.ceil(val_fraction * len(train)), len(train) - 1)]:
-            splits[key] = "val"
+        of = {key: (groups or {}).get(key, key) for key, split in splits.items() if split == "train"}
+        train = _shuffled(set(of.values()))
+        held_out = set(train[: min(math.ceil(val_fraction * len(train)), len(train) - 1)])
+        splits.update((key, "val") for key, group in of.items() if group in held_out)
     return splits
 
 

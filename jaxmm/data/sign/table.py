@@ -1,16 +1,15 @@
 """Tables of signing: one row a recording, with its file, what it says and further labels."""
 
-import csv
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from jaxmm.data.captions import MAX_ROWS
 from jaxmm.data.inventory import Problem
-from jaxmm.data.lines import is_number, read_lines
+from jaxmm.data.lines import is_number, read_cells
 from jaxmm.data.motion import FASTEST_FPS, SLOWEST_FPS
-from jaxmm.errors import DataError, brief, reason
+from jaxmm.errors import DataError, brief
 
 SENTENCE = ("sentence_text", "sentence")
 GLOSS = ("sentence_gloss", "gloss")
@@ -72,7 +71,7 @@ def list_rows(path: Path, *, file_column: str, ending: str) -> tuple[list[SignRo
     rows: dict[str, SignRow] = {}
     problems: list[Problem] = []
     try:
-        numbered = _cells(path)
+        numbered = read_cells(path)
         header = _header(path, next(numbered, (1, []))[1], file_column)
         for number, cells in numbered:
             if len(rows) == MAX_ROWS:
@@ -90,19 +89,6 @@ def list_rows(path: Path, *, file_column: str, ending: str) -> tuple[list[SignRo
     if not rows and not problems:
         problems.append(Problem(kind="table", message=f"{path}: has a header and no rows; add one for each recording"))
     return list(rows.values()), problems
-
-
-def _cells(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yields each row with its first line; quoted cells may span several."""
-    reader = csv.reader((f"{line}\n" for line in read_lines(path)), strict=True)
-    number = 1
-    try:
-        for cells in reader:
-            if cells:
-                yield number, cells
-            number = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"{path}:{number}: not a CSV table ({reason(error)}); check quotes and commas") from error
 
 
 def _header(path: Path, names: Sequence[str], file_column: str) -> list[str]:

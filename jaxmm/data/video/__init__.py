@@ -1,0 +1,1 @@
+"""Videos as frames: decoding in processes of their own, sampling, augmentation, labelled sources, cached features."""
