@@ -8,7 +8,6 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxmm.encoders.adapters import Adapter
 from jaxmm.encoders.layers import l2_normalize, layer_norm
 from jaxmm.encoders.transformer import Activation, TransformerBlock
 from jaxmm.errors import ConfigError, DataError
@@ -36,7 +35,6 @@ class _Tower(nn.Module):
     dropout_rate: float = 0.0
     lora_rank: int = 0
     lora_alpha: float = 16.0
-    adapter_dim: int = 0
 
     def _blocks(
         self,
@@ -61,8 +59,7 @@ class _Tower(nn.Module):
         return hidden
 
     def _project(self, pooled: Float[Array, "batch dim"]) -> Float[Array, "batch embedding_dim"]:
-        features = nn.Dense(self.embedding_dim, use_bias=False, kernel_init=_NORMAL, name="projection")(pooled)
-        return Adapter(self.adapter_dim, name="adapter")(features) if self.adapter_dim else features
+        return nn.Dense(self.embedding_dim, use_bias=False, kernel_init=_NORMAL, name="projection")(pooled)
 
 
 class ClipVision(_Tower):
@@ -79,14 +76,13 @@ class ClipVision(_Tower):
         dropout_rate: Dropout of attention weights and residual branches, in [0, 1); CLIP has none.
         lora_rank: Rank of the changes of all projections of the attention; 0 has none.
         lora_alpha: See `jaxmm.encoders.adapters.Lora`.
-        adapter_dim: Width inside the residual adapter of the features; 0 has none.
         image_size: Height and width of an image, in pixels.
         patch_size: Height and width of a patch; what is left over at the right and the bottom is not seen.
         pooling: What becomes an image's features: the state of the `class` token, or the mean of those of the
             `patches`.
 
     Raises:
-        ConfigError: If `dim` is not a multiple of `num_heads`, or the width of an adapter is negative.
+        ConfigError: If `dim` is not a multiple of `num_heads`, or a rank is negative.
         DataError: If images are not of `image_size`.
 
     Example:
@@ -147,7 +143,7 @@ class ClipText(_Tower):
     The other attributes are those that `ClipVision` has too.
 
     Raises:
-        ConfigError: If `dim` is not a multiple of `num_heads`, or the width of an adapter is negative.
+        ConfigError: If `dim` is not a multiple of `num_heads`, or a rank is negative.
         DataError: If a text has more tokens than `max_tokens`.
 
     Example:

@@ -44,10 +44,10 @@ _FIELDS = {
 }
 """Numbers of a module and the keys of config.json that hold them."""
 
-_OWN_FIELDS = ("pooling", "dropout_rate", "lora_rank", "lora_alpha", "adapter_dim", "parent", "name")
+_OWN_FIELDS = ("pooling", "dropout_rate", "lora_rank", "lora_alpha", "parent", "name")
 """Fields that no checkpoint states."""
 
-_FIXED = {"adapter_dim": 0, "pooling": "class"}
+_FIXED = {"pooling": "class"}
 """Fields of which transformers knows no other value."""
 
 

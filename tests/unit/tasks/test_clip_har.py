@@ -1,0 +1,223 @@
+"""The task on a tiny backbone and synthetic videos."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxmm.data.action_videos import ActionVideos
+from jaxmm.data.prompts import Prompts
+from jaxmm.data.video.augmentation import ClipAugmentation
+from jaxmm.data.video.sources import ProceduralVideos
+from jaxmm.encoders.clip import ClipVision
+from jaxmm.encoders.heads import ClassifierHead
+from jaxmm.encoders.temporal import TemporalFusion
+from jaxmm.errors import ConfigError
+from jaxmm.horizon import Horizon, Stage
+from jaxmm.objectives.settings import Contrastive
+from jaxmm.tasks import frame_features
+from jaxmm.tasks.clip_har import ClipHarTask
+from jaxmm.tasks.frame_features import FEATURES
+from jaxmm.tasks.semantics import Semantics
+from jaxmm.tasks.visual import FrameEncoder
+from jaxmm.train.step import embed_rows, make_mesh, place_whole
+
+VISION = ClipVision(
+    dim=8, num_layers=2, num_heads=2, feedforward_dim=8, embedding_dim=6, image_size=8, patch_size=4, parent=None
+)
+DATA = ActionVideos(
+    source=ProceduralVideos(looks=("red_bar",), moves=("left", "right", "grow"), num_train=2, num_val=1, num_test=1),
+    frame_size=8,
+    frames_per_clip=4,
+    batch_size=3,
+)
+VOCABULARY = DATA.source.vocabulary(None)
+BASE = ClipHarTask(frames=FrameEncoder(backbone=VISION), head=ClassifierHead(num_classes=3, dropout_rate=0.0))
+PROMPTED = dataclasses.replace(
+    BASE, semantics=Semantics(source="words", words_dim=5), embedding_dim=5, contrastive_weight=0.5
+)
+RUN = Horizon(
+    epochs=3,
+    stages=(
+        Stage(epochs=1, pattern="^(head|temporal|adapter)/"),
+        Stage(epochs=2, pattern="^visual/(layer_1|post_norm)/"),
+    ),
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAXMM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, cache):
+    return DATA.open(tmp_path_factory.mktemp("assets"))
+
+
+@pytest.fixture(scope="module")
+def batch(data):
+    return place_whole(data.sample_batch(), make_mesh())
+
+
+@functools.cache
+def variables_of(task):
+    return jax.jit(task.init_variables)(jax.random.key(0), DATA.blank_batch())
+
+
+def test_a_video_of_one_frame_is_classified_as_the_frame_is_d1(batch):
+    temporal = dataclasses.replace(BASE, temporal=TemporalFusion(hidden_dim=8, num_heads=2))
+    params, collections = variables_of(temporal)
+    one = {**batch, "frames": batch["frames"][:, :1], "frame_mask": batch["frame_mask"][:, :1]}
+    base = {name: own for name, own in params.items() if name != "temporal"}
+    np.testing.assert_allclose(
+        temporal.classify(params, collections, one), BASE.classify(base, collections, one), atol=1e-6
+    )
+    assert np.abs(temporal.classify(params, collections, batch) - BASE.classify(base, collections, batch)).max() > 1e-5
+
+
+def test_similarities_are_of_every_video_and_every_class_d2(batch):
+    params, _ = variables_of(PROMPTED)
+    embeddings = jnp.eye(5)[:4]
+    found = PROMPTED.compare(params, {"visual": {}, "classes": {"embeddings": embeddings}}, batch)
+    assert found.shape == (3, 4)
+    video = PROMPTED.embed_video(params, {"visual": {}}, batch) @ params["projection"]["kernel"]
+    expected = video / np.linalg.norm(video, axis=1, keepdims=True) @ embeddings.T / 0.07
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_the_learnt_scale_is_used_and_kept_below_100_d4(batch):
+    task = dataclasses.replace(PROMPTED, objective=Contrastive(temperature=0.01, learnable=True))
+    params, _ = variables_of(task)
+    classes = {"visual": {}, "classes": {"embeddings": jnp.eye(5)}}
+    assert np.abs(task.compare(params, classes, batch)).max() == pytest.approx(
+        100 * np.abs(PROMPTED.compare(variables_of(PROMPTED)[0], classes, batch)).max() * 0.07, rel=1e-3
+    )
+    transform, moving = task.transform(params, Horizon()), task.moving(params, Horizon())
+    grads = jax.tree.map(jnp.ones_like, moving)
+    updates, _ = transform.update(grads, transform.init(moving), moving)
+    assert updates["objective"]["log_temperature"] == pytest.approx(0, abs=1e-6)  # it would fall below 0.01
+
+
+def test_the_head_sees_vectors_as_they_are_and_prompts_their_direction_d6(batch):
+    params, collections = variables_of(PROMPTED)
+    doubled = {
+        **params,
+        "visual": {**params["visual"], "projection": jax.tree.map(lambda k: 2 * k, params["visual"]["projection"])},
+    }
+    classes = {**collections, "classes": {"embeddings": jnp.eye(5)}}
+    np.testing.assert_allclose(
+        PROMPTED.compare(doubled, classes, batch), PROMPTED.compare(params, classes, batch), rtol=1e-4, atol=1e-5
+    )
+    heads = [PROMPTED.classify(own, classes, batch) for own in (params, doubled)]
+    assert np.abs(heads[0] - heads[1]).max() > 1e-4
+
+
+def test_the_loss_is_the_weighted_sum_of_both(batch):
+    params, collections = variables_of(PROMPTED)
+    embeddings = jnp.asarray(PROMPTED.class_embeddings(VOCABULARY))
+    collections = {**collections, "classes": {"embeddings": embeddings}}
+
+    def loss(**weights):
+        task = dataclasses.replace(PROMPTED, **weights)
+        return task.loss(params, collections, batch, jax.random.key(0), train=True)[0]
+
+    whole = loss(head_weight=1.0, contrastive_weight=0.5)
+    parts = loss(head_weight=1.0, contrastive_weight=0.0) + 0.5 * loss(head_weight=0.0, contrastive_weight=1.0)
+    np.testing.assert_allclose(whole, parts, rtol=1e-5)
+
+
+def test_a_class_is_the_mean_of_its_prompts():
+    prompts = Prompts(templates=("{}", "a video of {}"))
+    task = dataclasses.replace(PROMPTED, prompts=prompts)
+    found = task.class_embeddings(VOCABULARY)
+    single = [
+        dataclasses.replace(PROMPTED, prompts=Prompts(templates=(template,))).class_embeddings(VOCABULARY)
+        for template in prompts.templates
+    ]
+    mean = np.mean(single, axis=0)
+    np.testing.assert_allclose(found, mean / np.linalg.norm(mean, axis=1, keepdims=True), atol=1e-6)
+    with pytest.raises(ConfigError, match=r"have 5 numbers, but features 6; set task.embedding_dim to 5"):
+        dataclasses.replace(PROMPTED, embedding_dim=6).class_embeddings(VOCABULARY)
+
+
+@pytest.mark.parametrize(("stage", "trained"), [(0, {"head"}), (1, {"head", "visual"}), (None, {"head", "visual"})])
+def test_stages_train_what_they_say(stage, trained):
+    params, _ = variables_of(BASE)
+    moving = BASE.moving(params, dataclasses.replace(RUN, stage=stage))
+    assert {name for name, own in moving.items() if jax.tree.leaves(own)} == trained
+    assert BASE.trains_backbone(params, dataclasses.replace(RUN, stage=stage)) == ("visual" in trained)
+
+
+def precomputed(task, data, horizon):
+    params, collections = variables_of(BASE)
+    embed = functools.partial(embed_rows, params=params, collections=collections, mesh=make_mesh())
+    return task.precompute(params, data, embed, horizon)
+
+
+def test_features_are_computed_once_while_the_backbone_rests_and_the_loss_is_the_same(data, monkeypatch):
+    params, collections = variables_of(BASE)
+    put_in = precomputed(BASE, data, dataclasses.replace(RUN, stage=0))
+    plain = next(data.train_batches(seed=0))
+    ready = put_in(plain)
+    assert FEATURES in ready
+    assert "frames" not in ready
+    for one, other in zip(
+        BASE.loss(params, collections, jax.tree.map(jnp.asarray, plain), jax.random.key(0), train=True),
+        BASE.loss(params, collections, jax.tree.map(jnp.asarray, ready), jax.random.key(0), train=True),
+        strict=True,
+    ):
+        jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-5), one, other)
+    monkeypatch.setattr(frame_features._Seer, "__call__", seen_once(frame_features._Seer.__call__))
+    again = precomputed(BASE, data, dataclasses.replace(RUN, stage=0))(plain)  # found on the disk
+    np.testing.assert_array_equal(again[FEATURES], ready[FEATURES])
+
+
+def seen_once(call):
+    calls = []
+
+    def seen(self, frames):
+        calls.append(len(frames))
+        assert calls == [1], "only the picture of noise is seen again"
+        return call(self, frames)
+
+    return seen
+
+
+@pytest.mark.parametrize("why", ["stage", "augmented", "memory"])
+def test_frames_are_seen_at_every_step_where_features_cannot_be_kept(data, why):
+    task = dataclasses.replace(BASE, features_mib=0) if why == "memory" else BASE
+    if why == "augmented":
+        settings = dataclasses.replace(DATA, augmentation=ClipAugmentation(brightness=0.2))
+        data = settings.open(data.assets)
+    batch = data.sample_batch()
+    assert precomputed(task, data, dataclasses.replace(RUN, stage=int(why == "stage")))(batch) is batch
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"head_weight": 0.0}, "are both 0; raise one"),
+        ({"contrastive_weight": 1.0}, "task.semantics is None; name a text backbone"),
+        ({"embedding_dim": 4}, "task.embedding_dim is given, but task.semantics is None"),
+        ({"label_smoothing": 1.0}, "task.label_smoothing is 1.0; give 0 or more, below 1"),
+        ({"adapter_dim": -1}, "task.adapter_dim is -1; give 0 or more"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        dataclasses.replace(BASE, **settings)
+
+
+def test_data_that_do_not_fit_are_refused(data, tmp_path):
+    BASE.check_data(data)
+    with pytest.raises(ConfigError, match=r"task.head.num_classes is 9, but the data have 3; set it to 3"):
+        dataclasses.replace(BASE, head=ClassifierHead(num_classes=9)).check_data(data)
+    larger = dataclasses.replace(DATA, frame_size=16).open(tmp_path)
+    with pytest.raises(ConfigError, match=r"data.frame_size is 16, but the backbone sees 8 pixels; set it to 8"):
+        BASE.check_data(larger)
