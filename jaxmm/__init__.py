@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from jaxmm.encoders.clip import ClipText as ClipText
     from jaxmm.encoders.clip import ClipVision as ClipVision
     from jaxmm.encoders.efficientnet import EfficientNetLite as EfficientNetLite
+    from jaxmm.encoders.heads import ClassifierHead as ClassifierHead
     from jaxmm.encoders.heads import ProjectionHead as ProjectionHead
     from jaxmm.encoders.pose import PoseConvGru as PoseConvGru
     from jaxmm.encoders.pose_transformer import PosePatchVit as PosePatchVit
@@ -57,10 +58,12 @@ if TYPE_CHECKING:
     from jaxmm.encoders.tcn import FrameProjector as FrameProjector
     from jaxmm.encoders.tcn import MultiStageTcn as MultiStageTcn
     from jaxmm.encoders.tcn import TemporalConvNet as TemporalConvNet
+    from jaxmm.encoders.temporal import TemporalFusion as TemporalFusion
     from jaxmm.encoders.text import TransformerText as TransformerText
     from jaxmm.experiment import Experiment as Experiment
     from jaxmm.generators.critics import SignCritic as SignCritic
     from jaxmm.generators.sign import SignGenerator as SignGenerator
+    from jaxmm.horizon import Stage as Stage
     from jaxmm.model import Model as Model
     from jaxmm.model import load as load
     from jaxmm.motions.index import Index as Index
@@ -72,12 +75,14 @@ if TYPE_CHECKING:
     from jaxmm.objectives.sign import SignObjective as SignObjective
     from jaxmm.optim import AdamW as AdamW
     from jaxmm.optim import Group as Group
+    from jaxmm.tasks.clip_har import ClipHarTask as ClipHarTask
     from jaxmm.tasks.dance_text import DanceTextTask as DanceTextTask
     from jaxmm.tasks.segmentation import SegmentationTask as SegmentationTask
     from jaxmm.tasks.semantic_alignment import SemanticAlignmentTask as SemanticAlignmentTask
     from jaxmm.tasks.semantics import Semantics as Semantics
     from jaxmm.tasks.sign_autoencoder import SignAutoencoderTask as SignAutoencoderTask
     from jaxmm.tasks.text2sign import Text2SignTask as Text2SignTask
+    from jaxmm.tasks.visual import FrameEncoder as FrameEncoder
     from jaxmm.train.loop import Loop as Loop
     from jaxmm.train.step import Devices as Devices
     from jaxmm.weights import Freeze as Freeze
@@ -88,6 +93,7 @@ _HOMES = {
     "Experiment": "jaxmm.experiment",
     "Loop": "jaxmm.train.loop",
     "Devices": "jaxmm.train.step",
+    "Stage": "jaxmm.horizon",
     "Numerics": "jaxmm.numerics",
     "AdamW": "jaxmm.optim",
     "Group": "jaxmm.optim",
@@ -97,6 +103,8 @@ _HOMES = {
     "SemanticAlignmentTask": "jaxmm.tasks.semantic_alignment",
     "SegmentationTask": "jaxmm.tasks.segmentation",
     "Semantics": "jaxmm.tasks.semantics",
+    "FrameEncoder": "jaxmm.tasks.visual",
+    "ClipHarTask": "jaxmm.tasks.clip_har",
     "Contrastive": "jaxmm.objectives.settings",
     "SignObjective": "jaxmm.objectives.sign",
     "Freeze": "jaxmm.weights",
@@ -150,6 +158,8 @@ _HOMES = {
     "ClipText": "jaxmm.encoders.clip",
     "EfficientNetLite": "jaxmm.encoders.efficientnet",
     "ProjectionHead": "jaxmm.encoders.heads",
+    "ClassifierHead": "jaxmm.encoders.heads",
+    "TemporalFusion": "jaxmm.encoders.temporal",
     "TemporalConvNet": "jaxmm.encoders.tcn",
     "FrameProjector": "jaxmm.encoders.tcn",
     "MultiStageTcn": "jaxmm.encoders.tcn",

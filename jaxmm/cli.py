@@ -11,6 +11,7 @@ from tyro.conf import arg, subcommand
 
 import jaxmm
 from jaxmm import console
+from jaxmm.commands.actions import Classify
 from jaxmm.commands.data import Data
 from jaxmm.commands.frames import Compare, Label
 from jaxmm.commands.runs import Evaluate, Inspect, Train, Verify
@@ -30,6 +31,7 @@ Command = (
     | Annotated[Embed, subcommand("embed")]
     | Annotated[Generate, subcommand("generate")]
     | Annotated[Label, subcommand("label")]
+    | Annotated[Classify, subcommand("classify")]
     | Annotated[Compare, subcommand("compare")]
     | Annotated[Inspect, subcommand("inspect")]
     | Annotated[Verify, subcommand("verify")]

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxmm.actions.files import Told
     from jaxmm.data.inventory import Problem
     from jaxmm.inspect import Part
     from jaxmm.motions.index import Hit
@@ -126,6 +127,27 @@ def show_answers(answers: "Mapping[str, Sequence[Hit]]", *, as_json: bool) -> No
             table.add_row(str(rank), f"{hit.score:.3f}", hit.name, *hit.captions[:1])
         console.print(query, style="bold", highlight=False)
         console.print(table)
+
+
+def show_classes(answers: "Sequence[Told]", *, as_json: bool) -> None:
+    """Prints the likeliest classes of each file; as JSON, probabilities by `file/class`."""
+    if as_json:
+        values = {
+            f"{told.path}/{name}": value
+            for told in answers
+            for name, value in zip(told.classes, told.probabilities, strict=True)
+        }
+        show(values, title="", as_json=True)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False)
+    table.add_column(overflow="fold")
+    for told in answers:
+        ranked = zip(told.classes, told.probabilities, strict=True)
+        table.add_row(str(told.path), *(f"{name} {value:.3f}" for name, value in ranked))
+    Console(markup=False, emoji=False).print(table)
 
 
 def show_parts(parts: "Sequence[Part]", *, title: str) -> None:

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from jaxmm.actions.answers import By
+from jaxmm.actions.evaluation import evaluate_actions
 from jaxmm.errors import ConfigError
 from jaxmm.evaluate.protocols import BY_SIMILARITY, Protocol
 from jaxmm.frames.evaluation import evaluate_frames
 from jaxmm.model import Model, load
 from jaxmm.motions.evaluation import evaluate_motions
 from jaxmm.signs.evaluation import evaluate_reconstruction, evaluate_signing
-from jaxmm.tasks.base import AnswersFrames, Encodes, Generates
+from jaxmm.tasks.base import AnswersFrames, Classifies, Encodes, Generates
 
 
 def evaluate(
@@ -28,6 +30,8 @@ def evaluate(
     sentences: str | Callable[[Sequence[str]], Float[np.ndarray, "texts dim"]] | None = None,
     back_translation: str | Path | None = None,
     autoencoder: str | Path | None = None,
+    by: By | None = None,
+    ensemble: Sequence[str | Path] = (),
 ) -> dict[str, float]:
     """Evaluates a run on a split of its data, or of the data at another root.
 
@@ -43,12 +47,14 @@ def evaluate(
             vectors; by default the checkpoint that the run's text backbone started from, as it was before training.
         back_translation: Of a text-to-sign run, the folder of the retrieval run that tells what generated clips sign.
         autoencoder: Of a text-to-sign run, the folder of the autoencoder by whose codes they are compared with real.
+        by: Of a run that classifies videos, who answers: the `head` (by default) or the `prompts`.
+        ensemble: Of such a run, further ones whose probabilities are averaged with its own.
 
     Returns:
         The step, and scores by name, with the ends of intervals `.../low` and `.../high`: of a retrieval run what
         `evaluate_motions` returns; of a run that generates signing what `evaluate_signing` does; of a signing
         autoencoder what `evaluate_reconstruction` does; of one that answers frames of videos what `evaluate_frames`
-        does.
+        does; of one that classifies videos what `evaluate_actions` does.
 
     Raises:
         ConfigError: If an argument has no use for the run; or captions must be compared, and neither the run nor
@@ -68,6 +74,8 @@ def evaluate(
     of_retrieval = {"protocol": protocol, "ndcg": graded or None, "sentences": sentences}
     of_signing = {"back_translation": back_translation, "autoencoder": autoencoder}
     model = load(run, checkpoint=checkpoint)
+    if not isinstance(model.experiment.task, Classifies):
+        _refuse({"by": by, "ensemble": ensemble or None}, model, "classifies no videos")
     if isinstance(model.experiment.task, Generates):
         _refuse(of_retrieval, model, "generates signing")
         judges: dict[str, Any] = {name: None if judge is None else load(judge) for name, judge in of_signing.items()}
@@ -78,6 +86,10 @@ def evaluate(
     elif isinstance(model.experiment.task, Encodes):
         _refuse(of_retrieval | of_signing, model, "is an autoencoder of signing")
         scores = evaluate_reconstruction(model, split=split, root=root, num_resamples=bootstrap)
+    elif isinstance(model.experiment.task, Classifies):
+        _refuse(of_retrieval | of_signing, model, "classifies videos")
+        also = [load(other, checkpoint=checkpoint) for other in ensemble]
+        scores = evaluate_actions([model, *also], split=split, root=root, by=by or "head", num_resamples=bootstrap)
     else:
         _refuse(of_signing, model, "retrieves")
         scores = evaluate_motions(

@@ -10,7 +10,9 @@ import flax.linen as nn
 import numpy as np
 from jaxtyping import Float32
 
+from jaxmm.actions.answers import ActionAnswers
 from jaxmm.checkpoint import Checkpoints
+from jaxmm.data.action_videos import ActionVideos, ActionVideosData
 from jaxmm.data.dataset import DataSettings
 from jaxmm.data.motion import Motion, Skeleton, resample
 from jaxmm.data.motion_text import MotionTextData
@@ -164,6 +166,15 @@ class Model:
         """
         return FrameAnswers(self.experiment.task, self.experiment.data, self.run / ASSETS_FOLDER)
 
+    @functools.cached_property
+    def actions(self) -> ActionAnswers:
+        """The compiled classifier of a run on videos of actions.
+
+        Raises:
+            ConfigError: If the run is of another system.
+        """
+        return ActionAnswers(self.experiment.task, self.experiment.data, self.run / ASSETS_FOLDER)
+
     def generate(
         self, texts: Sequence[str], *, seed: int = 0, num_frames: int | None = None, signer: str | None = None
     ) -> list[SignClip]:
@@ -208,6 +219,14 @@ class Model:
             ConfigError: If the run is not one of labelled videos.
         """
         return self._settings(SegmentedVideos, root).open(self.run / ASSETS_FOLDER)
+
+    def open_actions(self, *, root: str | None = None) -> ActionVideosData:
+        """Opens the run's videos of actions, or those at another root with the run's settings.
+
+        Raises:
+            ConfigError: If the run is of another system.
+        """
+        return self._settings(ActionVideos, root).open(self.run / ASSETS_FOLDER)
 
     def _settings(self, kind: type[Kind], root: str | None) -> Kind:
         settings = self.experiment.data

@@ -1,5 +1,6 @@
 """What a state is scored by while it is trained."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -10,11 +11,14 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
+from jaxmm.actions.answers import ActionAnswers
+from jaxmm.data.action_videos import ActionVideosData
 from jaxmm.data.dataset import Dataset
 from jaxmm.data.motion_text import MotionTextData
 from jaxmm.data.segmented import SegmentedData
 from jaxmm.data.sign_text import SignTextData
 from jaxmm.errors import ConfigError
+from jaxmm.evaluate.classification import classification_scores
 from jaxmm.evaluate.retrieval import evaluate_retrieval
 from jaxmm.evaluate.signs import SignDistance, clip_errors, score_signs
 from jaxmm.experiment import Experiment
@@ -25,9 +29,9 @@ from jaxmm.objectives.reduce import weighted_mean
 from jaxmm.signs.codes import SignCoder
 from jaxmm.signs.generation import SignMaker
 from jaxmm.state import TrainState
-from jaxmm.tasks.base import Aligns, AnswersFrames, Encodes, Generates, Task
+from jaxmm.tasks.base import Aligns, AnswersFrames, Classifies, Encodes, Generates, Task
 from jaxmm.train.loop import Loop
-from jaxmm.train.step import compile_eval, place_whole
+from jaxmm.train.step import compile_eval, embed_rows, place_whole
 from jaxmm.train.stopping import Better
 from jaxmm.typing import Batch, Collections, Params
 
@@ -55,7 +59,7 @@ def validation(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score 
                 f"loop.best_metric is {loop.best_metric!r}, but the data have no val split; set it to None"
             )
         return None
-    kinds = {Generates: _signing, Encodes: _reconstruction, AnswersFrames: _frames}
+    kinds = {Generates: _signing, Encodes: _reconstruction, AnswersFrames: _frames, Classifies: _actions}
     of_kind = next((score for kind, score in kinds.items() if isinstance(experiment.task, kind)), _retrieval)
     return of_kind(experiment, data, mesh)
 
@@ -149,6 +153,32 @@ def _frames(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score:
     smaller = ("loss", "std_cosine_similarity")
     _check_best(
         experiment.loop, {name: "smaller" if name.endswith(smaller) else "larger" for name in ("val/loss", *named)}
+    )
+    return score
+
+
+def _actions(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score:
+    task, videos = cast(Classifies, experiment.task), cast(ActionVideosData, data)  # the task takes no other data
+    answers = ActionAnswers(task, videos.settings, videos.assets, mesh=mesh)
+    labels = np.array([clip.label for clip in videos.clips("val")])
+    seen: list[Callable[[Batch], Batch]] = []  # by a backbone that never changes
+
+    def ready(state: TrainState) -> Callable[[Batch], Batch]:
+        if task.trains_backbone(state.params, dataclasses.replace(state.horizon, stage=None)):
+            return lambda batch: batch
+        if not seen:
+            model = {"params": state.params, "collections": state.collections}
+            embed = functools.partial(embed_rows, **model, mesh=mesh, precision=task.numerics.matmul_precision)
+            seen.append(task.features_of(videos, "val", embed) or (lambda batch: batch))
+        return seen[0]
+
+    def score(state: TrainState) -> Mapping[str, float]:
+        logits = answers.split(state.params, state.collections, videos, "val", ready=ready(state))
+        return {f"val/{name}": value for name, value in classification_scores(logits, labels).items()}
+
+    perfect = np.eye(videos.vocabulary.num_labels, dtype=np.float32)[labels]
+    _check_best(
+        experiment.loop, dict.fromkeys((f"val/{name}" for name in classification_scores(perfect, labels)), "larger")
     )
     return score
 

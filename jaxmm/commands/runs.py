@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from jaxmm import console
 from jaxmm.commands.options import Checkpoint, Json, Root, Split
@@ -68,6 +68,13 @@ class Evaluate:
     autoencoder: Annotated[
         Path | None, arg(help="Of text-to-sign: autoencoder run by whose codes generated clips are compared with real.")
     ] = None
+    by: Annotated[
+        Literal["head", "prompts"] | None, arg(help="Of classified videos: who answers; by default the head.")
+    ] = None
+    ensemble: Annotated[
+        UseAppendAction[tuple[Path, ...]],
+        arg(help="Of classified videos: a further run whose probabilities are averaged; may be repeated."),
+    ] = ()
     pictures: Annotated[
         Path | None,
         arg(help="Of videos: folder to write timelines to, and how near features are to their descriptions."),
@@ -95,6 +102,8 @@ class Evaluate:
             sentences=self.sentences,
             back_translation=self.back_translation,
             autoencoder=self.autoencoder,
+            by=self.by,
+            ensemble=self.ensemble,
         )
         how = _measured(self.run, scores, protocol=self.protocol or "all")
         judges = {"back-translation": self.back_translation, "autoencoder": self.autoencoder}
@@ -112,6 +121,8 @@ def _measured(run: Path, scores: "Mapping[str, float]", *, protocol: str) -> dic
 
     if f"protocol/{protocol}" in scores:
         return {"protocol": protocol}
+    if any(name.endswith("/top1") for name in scores):
+        return {"macro": "the mean over classes"}
     if any("/segments/" in name for name in scores):
         task = read_experiment(run / CONFIG_FILE).task
         how: dict[str, object] = {"F1": "over the segments of all videos"}

@@ -198,6 +198,7 @@ class PackedClip:
         frames: Its frames, memory-mapped.
         fps: Frames per second.
         index: Its number among all videos, as batches give it under `clip`.
+        tags: What else is known of it.
 
     Example:
         >>> PackedClip(key="a.mp4", label=3, frames=np.zeros((16, 8, 8, 3), np.uint8), fps=8.0, index=0).label
@@ -209,6 +210,7 @@ class PackedClip:
     frames: UInt8[np.ndarray, "time size size 3"]
     fps: float
     index: int
+    tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class ActionVideosData(Dataset[ActionVideos]):
@@ -282,6 +284,7 @@ class ActionVideosData(Dataset[ActionVideos]):
             frames=self._stored.clip(index),
             fps=note["fps"],
             index=index,
+            tags=note["tags"],
         )
 
     def _middle(self, index: int) -> tuple[int, Int64[np.ndarray, "time"], ClipChange]:

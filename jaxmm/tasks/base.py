@@ -296,3 +296,34 @@ class Aligns(AnswersFrames, Protocol):
     def embeddings(self, collections: Collections) -> Float[Array, "labels out"]:
         """Returns the embeddings of the labels of training."""
         ...
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """A task that tells which class a video shows, by a classifier and, where it has them, by prompts."""
+
+    @property
+    def numerics(self) -> Numerics:
+        """Precision of the products."""
+        ...
+
+    @property
+    def semantics(self) -> object | None:
+        """Where the embeddings of prompts come from; None has none."""
+        ...
+
+    def trains_backbone(self, params: Params, horizon: Horizon) -> bool:
+        """Tells whether what sees the frames changes in a run, or its stage."""
+        ...
+
+    def features_of(self, videos: Any, split: str, embed: EmbedRows) -> Callable[[Batch], Batch] | None:
+        """Sees all frames of a split once, and returns what puts their features into a batch."""
+        ...
+
+    def classify(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch classes"]:
+        """Returns the logits of the classifier for `frames` under `frame_mask`."""
+        ...
+
+    def compare(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch classes"]:
+        """Returns the scaled similarity of each video to the prompts of every class."""
+        ...

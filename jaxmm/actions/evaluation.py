@@ -1,0 +1,78 @@
+"""How well a run tells the actions of a split."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int32
+
+from jaxmm.actions.answers import ActionAnswers, By
+from jaxmm.data.action_videos import ActionVideosData
+from jaxmm.errors import ConfigError
+from jaxmm.evaluate.classification import classification_scores, mean_answers
+from jaxmm.model import ASSETS_FOLDER, Model
+
+HELD_OUT = "held_out"
+"""Tag that says why a video is held out, such as `take` or `style`; scores are also told for each of its values."""
+
+
+def evaluate_actions(
+    models: Sequence[Model],
+    *,
+    split: str,
+    root: str | None = None,
+    by: By = "head",
+    average: str = "probabilities",
+    weights: Sequence[float] | None = None,
+    num_resamples: int = 0,
+) -> dict[str, float]:
+    """Classifies the videos of a split and compares the answers with their classes.
+
+    Args:
+        models: A run, or several whose answers are averaged, on the same videos.
+        split: `train`, `val` or `test`.
+        root: Folder of the data; the first run's own by default.
+        by: Who answers, the head or the prompts.
+        average: What is averaged of several, `logits` or `probabilities`.
+        weights: How much each run counts; all alike by default.
+        num_resamples: Bootstrap draws over the videos for 95% intervals; 0 has none.
+
+    Returns:
+        `<split>/<score>` of `classification_scores`, and where videos have the tag `held_out`,
+        `<split>/<value>/<score>` of those with each of its values.
+
+    Raises:
+        ConfigError: If a run is of another system or other classes, or there is no such split.
+        DataError: If the data cannot be read.
+    """
+    data, answers, labels = answers_of(models, split=split, root=root, by=by, average=average, weights=weights)
+    scores = classification_scores(answers, labels, num_resamples=num_resamples)
+    found = {f"{split}/{name}": value for name, value in scores.items()}
+    reasons = np.array([clip.tags.get(HELD_OUT, "") for clip in data.clips(split)])
+    for reason in sorted(set(reasons) - {""}):
+        own = reasons == reason
+        scores = classification_scores(answers[own], labels[own], num_resamples=num_resamples)
+        found |= {f"{split}/{reason}/{name}": value for name, value in scores.items()}
+    return found
+
+
+def answers_of(
+    models: Sequence[Model],
+    *,
+    split: str,
+    root: str | None = None,
+    by: By = "head",
+    average: str = "probabilities",
+    weights: Sequence[float] | None = None,
+) -> tuple[ActionVideosData, Float[np.ndarray, "videos classes"], Int32[np.ndarray, "videos"]]:
+    """Returns the data, what runs say of each video of a split, and the right classes; arguments as above."""
+    first = models[0]
+    data = first.open_actions(root=root)
+    found = []
+    for model in models:
+        answers = ActionAnswers(model.experiment.task, model.experiment.data, model.run / ASSETS_FOLDER, by=by)
+        if answers.vocabulary.labels != data.vocabulary.labels:
+            raise ConfigError(f"{model.run}: tells other classes than {first.run}; choose runs on the same data")
+        own = data if model is first else model.open_actions(root=data.settings.root if root is None else root)
+        found.append(answers.split(model.params, model.collections, own, split))
+    labels = np.array([clip.label for clip in data.clips(split)], np.int32)
+    return data, found[0] if len(found) == 1 else mean_answers(found, of=average, weights=weights), labels
