@@ -54,7 +54,8 @@ class Decoder:
             raise DecodeError("holds no video")
         stream.thread_count = 1  # one process a video is faster, and decodes the same every time
         stream.codec_context.options = {"err_detect": "explode"}  # otherwise damaged parts are made up from others
-        self._stream, self._rate, self._ends_at = stream, _rate_of(stream), 0.0
+        self._stream, self._rate = stream, _rate_of(stream)
+        self._ends_at = self._file_ends_at = 0.0
         self._first = _seconds(stream.start_time, stream.time_base)
         self.pixels.aspect = stream.sample_aspect_ratio
 
@@ -149,11 +150,13 @@ class Decoder:
         for packet in self._container.demux():
             if packet.is_corrupt:
                 raise DecodeError("ends within a frame: it was cut, or damaged")
+            own = packet.stream_index == self._stream.index
             if packet.size:
                 end = _seconds(packet.pts if packet.pts is not None else packet.dts, packet.time_base)
-                length = _seconds(packet.duration, packet.time_base)
-                self._ends_at = max(self._ends_at, end + length - self._first)
-            if packet.stream_index == self._stream.index:
+                end += _seconds(packet.duration, packet.time_base) - self._first
+                self._file_ends_at = max(self._file_ends_at, end)
+                self._ends_at = max(self._ends_at, end) if own else self._ends_at
+            if own:
                 yield packet
 
     def _check_end(self, count: int | None) -> None:
@@ -163,8 +166,10 @@ class Decoder:
             count: Frames that were decoded; None where they were not from the beginning.
         """
         stated = _seconds(self._container.duration, Fraction(1, 1_000_000))
-        if stated - self._ends_at > max(_LEAST_LACKING, _LACKING_SHARE * stated):
-            raise DecodeError(f"ends after {self._ends_at:.2f} s, but states that it lasts {stated:.2f} s: it was cut")
+        if stated - self._file_ends_at > max(_LEAST_LACKING, _LACKING_SHARE * stated):
+            raise DecodeError(
+                f"ends after {self._file_ends_at:.2f} s, but states that it lasts {stated:.2f} s: it was cut"
+            )
         if count is not None and count < (1 - _LACKING_FRAMES_SHARE) * self._stream.frames:
             raise DecodeError(f"holds {count} frames, but states that it has {self._stream.frames}: it is damaged")
 

@@ -53,7 +53,7 @@ class Scaler:
             height, width = frame.height, frame.width
             if self.aspect and _ASPECTS[0] <= self.aspect <= _ASPECTS[1]:
                 width = max(1, round(width * self.aspect))
-            if round(frame.rotation / 90) % 2:
+            if _orientation(frame)[0]:
                 height, width = width, height
         check_shape(height, width)
         return height, width
@@ -79,13 +79,27 @@ class Scaler:
             if frame.shape[:2] == (height, width):
                 return frame
             return np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BICUBIC))
-        turns = round(frame.rotation / 90)
-        if turns % 2:
+        swaps, mirrors, upside_down = _orientation(frame)
+        if swaps:
             height, width = width, height
         scaled = self._reformatter.reformat(
             frame, width=width, height=height, format="rgb24", interpolation="BICUBIC", threads=1
         )
-        return np.rot90(scaled.to_ndarray(), turns)
+        pixels = scaled.to_ndarray()
+        pixels = pixels.swapaxes(0, 1) if swaps else pixels
+        return pixels[:: -1 if upside_down else 1, :: -1 if mirrors else 1]
+
+
+def _orientation(frame: Any) -> tuple[bool, bool, bool]:
+    """Returns whether rows become columns to show a frame, and after it left becomes right, and top bottom."""
+    from av.sidedata.sidedata import Type
+
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    if matrix is None:
+        return False, False, False
+    # A pixel at (x, y) is shown at (a x + c y, b x + d y), moved into sight.
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    return (True, c < 0, b < 0) if abs(b) > abs(a) else (False, a < 0, d < 0)
 
 
 def check_shape(height: int, width: int) -> None:
