@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxmm.artefact.running import Artefact as Artefact
     from jaxmm.data.motion import Motion as Motion
     from jaxmm.data.motion import Skeleton as Skeleton
     from jaxmm.data.motion_text import MotionText as MotionText
@@ -127,6 +128,7 @@ _HOMES = {
     "load": "jaxmm.model",
     "Model": "jaxmm.model",
     "Index": "jaxmm.motions.index",
+    "Artefact": "jaxmm.artefact.running",
 }
 
 __all__ = sorted(_HOMES)

@@ -12,6 +12,7 @@ from tyro.conf import arg, subcommand
 import jaxmm
 from jaxmm import console
 from jaxmm.commands.data import Data
+from jaxmm.commands.export import Export, RunArtefact
 from jaxmm.commands.frames import Compare, Label
 from jaxmm.commands.runs import Evaluate, Inspect, Train, Verify
 from jaxmm.commands.search import Embed, MakeIndex, Retrieve
@@ -31,6 +32,8 @@ Command = (
     | Annotated[Generate, subcommand("generate")]
     | Annotated[Label, subcommand("label")]
     | Annotated[Compare, subcommand("compare")]
+    | Annotated[Export, subcommand("export")]
+    | Annotated[RunArtefact, subcommand("run")]
     | Annotated[Inspect, subcommand("inspect")]
     | Annotated[Verify, subcommand("verify")]
     | Annotated[Data, subcommand("data")]
@@ -73,12 +76,15 @@ def _run(words: list[str]) -> None:
         words.remove(config)
         command, experiment = _with_fields(takes_fields[words[0]], config, words)
         console.set_up()
+        console.keep_programs()
         command(experiment)
         return
     command = tyro.cli(
         Command, args=words, prog="jaxmm", description=(jaxmm.__doc__ or "").split("\n")[0], use_underscores=True
     )
     console.set_up()
+    if not isinstance(command, RunArtefact):  # which needs no JAX for an ONNX file
+        console.keep_programs()
     command()
 
 
