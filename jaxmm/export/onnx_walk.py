@@ -73,10 +73,10 @@ class _Walk:
 
     def _add(self, equation: Any) -> None:
         name = equation.primitive.name
-        if inner := next((equation.params[own] for own in _CALLED if own in equation.params and name != "scan"), None):
-            self._call(equation, inner)
-        elif name == "scan":
+        if name == "scan":
             self._scan(equation)
+        elif called := [equation.params[own] for own in _CALLED if own in equation.params]:
+            self._call(equation, called[0])
         elif name == "broadcast_in_dim":
             self._broadcast(equation)
         elif name in IDENTITIES:
