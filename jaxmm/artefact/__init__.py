@@ -4,3 +4,4 @@ from jaxmm.artefact.metadata import Metadata as Metadata
 from jaxmm.artefact.metadata import Tensor as Tensor
 from jaxmm.artefact.running import Artefact as Artefact
 from jaxmm.artefact.running import load as load
+from jaxmm.artefact.running import read_metadata as read_metadata

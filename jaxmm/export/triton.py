@@ -3,8 +3,7 @@
 import shutil
 from pathlib import Path
 
-from jaxmm.artefact import Tensor
-from jaxmm.artefact.running import read_metadata
+from jaxmm.artefact import Tensor, read_metadata
 from jaxmm.errors import ArtefactError, ConfigError
 
 MAX_BATCH_SIZE = 64

@@ -8,8 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxmm.artefact import Metadata, load, stablehlo
-from jaxmm.artefact.running import read_metadata
+from jaxmm.artefact import Metadata, load, read_metadata, stablehlo
 from jaxmm.errors import ArtefactError
 
 from .conftest import ABOUT, exported

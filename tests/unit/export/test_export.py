@@ -8,8 +8,7 @@ import pytest
 from safetensors import safe_open
 
 from jaxmm import Experiment
-from jaxmm.artefact import load
-from jaxmm.artefact.running import read_metadata
+from jaxmm.artefact import load, read_metadata
 from jaxmm.errors import ArtefactError, ConfigError
 from jaxmm.export import export, onnx_model, parts_of
 from jaxmm.model import Model
