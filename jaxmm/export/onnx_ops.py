@@ -70,9 +70,12 @@ def _logical(kind: str) -> Rule:
 
 def _select(graph: Graph, equation: Any, inputs: list[str]) -> str:
     which, first, second = inputs
-    return graph.add(
-        "Where", which if _aval(equation).dtype == np.bool_ else graph.cast(which, np.bool_), second, first
-    )
+    if _aval(equation).dtype != np.bool_:
+        which = graph.cast(which, np.bool_)
+    if _out(equation).dtype != np.bool_:
+        return graph.add("Where", which, second, first)
+    # ONNX Runtime has no choice between masks.
+    return graph.add("Or", graph.add("And", which, second), graph.add("And", graph.add("Not", which), first))
 
 
 def _integer_pow(graph: Graph, equation: Any, inputs: list[str]) -> str:
