@@ -147,6 +147,11 @@ def _concatenate(graph: Graph, equation: Any, inputs: list[str]) -> str:
     return graph.add("Concat", *inputs, axis=equation.params["dimension"])
 
 
+def _stack(graph: Graph, equation: Any, inputs: list[str]) -> str:
+    axis = graph.constant([equation.params["axis"]], np.int64)
+    return graph.add("Concat", *(graph.add("Unsqueeze", own, axis) for own in inputs), axis=equation.params["axis"])
+
+
 def _pad(graph: Graph, equation: Any, inputs: list[str]) -> str:
     before, after, between = zip(*equation.params["padding_config"], strict=True)
     if any(between):
@@ -324,6 +329,7 @@ RULES: Mapping[str, Rule] = {
     "slice": _slice,
     "square": _square,
     "squeeze": _reshape,
+    "stack": _stack,
     "transpose": _transpose,
     "xor": _logical("Xor"),
 }

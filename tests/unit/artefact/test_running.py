@@ -31,7 +31,7 @@ def test_named_arrays_give_named_arrays_at_any_size(path):
     ("given", "message"),
     [
         ({"x": X}, "takes places, x; missing: places"),
-        ({"x": X, "places": PLACES, "z": X}, "not known: 'z'"),
+        ({"x": X, "places": PLACES, "z": X}, "takes places, x; not known: 'z'"),
         ({"x": X.astype(int) > 1, "places": PLACES.astype(float)}, "input places is float64; give int32"),
         ({"x": X[0], "places": PLACES}, r"input x has the shape \(3,\); give \(batch, time\)"),
         ({"x": X[:1], "places": PLACES}, r"input x has the shape \(1, 3\).*with batch 2 as in the inputs before"),
