@@ -111,7 +111,7 @@ class _Walk:
             self._values[equation.outvars[0]] = made
 
     def _fold(self, equation: Any) -> bool:
-        """Computes what depends on no input by JAX, whose powers and sines differ from ONNX Runtime's in the last bit."""
+        """Computes what depends on no input by JAX: powers and sines differ elsewhere in the last bit."""
         name, made = equation.primitive.name, equation.outvars[0].aval
         values = [self._value(own) for own in equation.invars]
         static = all(isinstance(length, int) for length in made.shape) and not any(
