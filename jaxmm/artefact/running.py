@@ -98,15 +98,15 @@ def load(path: str | Path) -> Artefact:
     kind = _kind_of(path)
     try:
         if kind == "onnx":
-            from jaxmm.artefact import onnx
+            from jaxmm.artefact import onnx_file
 
-            metadata, content = onnx.read(path)
-            return Artefact(path, kind, metadata, onnx.make_program(content, metadata))
+            metadata, content = onnx_file.read(path)
+            return Artefact(path, kind, metadata, onnx_file.make_program(content, metadata))
         if kind == "stablehlo":
-            from jaxmm.artefact import stablehlo
+            from jaxmm.artefact import stablehlo_file
 
-            metadata = stablehlo.read_metadata(path)
-            return Artefact(path, kind, metadata, stablehlo.read_program(path, metadata))
+            metadata = stablehlo_file.read_metadata(path)
+            return Artefact(path, kind, metadata, stablehlo_file.read_program(path, metadata))
         metadata = _read_safetensors_metadata(path)
     except ArtefactError as error:
         raise ArtefactError(f"{path}: {error}") from error
@@ -117,7 +117,7 @@ def load(path: str | Path) -> Artefact:
 
 
 def _kind_of(path: Path) -> Kind:
-    kind = next((kind for kind in KINDS if path.suffix == f".{kind}"), None)
+    kind: Kind | None = next((own for own in KINDS if path.suffix == f".{own}"), None)
     if kind is None:
         raise ArtefactError(f"{path}: is no artefact; one ends in {', '.join(f'.{kind}' for kind in KINDS)}")
     if not path.is_file():
@@ -140,13 +140,13 @@ def read_metadata(path: str | Path) -> Metadata:
     kind = _kind_of(path)
     try:
         if kind == "onnx":
-            from jaxmm.artefact import onnx
+            from jaxmm.artefact import onnx_file
 
-            return onnx.read(path)[0]
+            return onnx_file.read(path)[0]
         if kind == "stablehlo":
-            from jaxmm.artefact import stablehlo
+            from jaxmm.artefact import stablehlo_file
 
-            return stablehlo.read_metadata(path)
+            return stablehlo_file.read_metadata(path)
         return _read_safetensors_metadata(path)
     except ArtefactError as error:
         raise ArtefactError(f"{path}: {error}") from error

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jax.interpreters.partial_eval import dce_jaxpr
 
-from jaxmm.artefact import Metadata, onnx
+from jaxmm.artefact import Metadata, onnx_file
 from jaxmm.errors import ArtefactError
 from jaxmm.export.onnx_graph import Graph
 from jaxmm.export.onnx_walk import add_equations
@@ -44,7 +44,7 @@ def convert(program: Program, metadata: Metadata) -> bytes:
     for name, value in zip(names, made, strict=True):
         graph.add("Identity", value, output=name)
     given = [graph.tensor(own.name, own.dtype, own.shape) for own in metadata.outputs]
-    return graph.model(graph.finish(metadata.part, declared, given), {onnx.PROPERTY: metadata.as_json()})
+    return graph.model(graph.finish(metadata.part, declared, given), {onnx_file.PROPERTY: metadata.as_json()})
 
 
 def verify(path: Path, program: Program, metadata: Metadata) -> None:
@@ -53,7 +53,7 @@ def verify(path: Path, program: Program, metadata: Metadata) -> None:
     Raises:
         ArtefactError: If they differ by more than `TOLERANCE`.
     """
-    ours, theirs = jax.jit(program.function), onnx.make_program(path.read_bytes(), metadata)
+    ours, theirs = jax.jit(program.function), onnx_file.make_program(path.read_bytes(), metadata)
     for seed, (batch, length) in enumerate(_LENGTHS):
         sizes = {axis: _within(batch if axis == "batch" else length, *ends) for axis, ends in metadata.sizes.items()}
         inputs = random_inputs(metadata, sizes, np.random.default_rng(seed))

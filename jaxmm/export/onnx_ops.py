@@ -1,6 +1,6 @@
 """The primitives of JAX that our modules use, as nodes of ONNX."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -180,19 +180,19 @@ def _slice(graph: Graph, equation: Any, inputs: list[str]) -> str:
 
 
 def _dynamic_slice(graph: Graph, equation: Any, inputs: list[str]) -> str:
-    sizes, shape = equation.params["slice_sizes"], _aval(equation).shape
-    changed = [axis for axis in range(len(shape)) if str(sizes[axis]) != str(shape[axis])]
-    if not changed:
-        return inputs[0]
-    starts = [
-        graph.add("Reshape", graph.cast(inputs[1 + axis], np.int64), graph.constant([1], np.int64)) for axis in changed
-    ]
+    starts = [graph.add("Reshape", own, graph.constant([1], np.int64)) for own in inputs[1:]]
+    start = graph.cast(graph.add("Concat", *starts, axis=0), np.int64)
+    return _cut(graph, equation, inputs[0], start, range(len(starts)))
+
+
+def _cut(graph: Graph, equation: Any, value: str, start: str, axes: Iterable[int]) -> str:
+    """Cuts out what begins at a vector of places along some axes, and has the slice sizes of the equation."""
+    sizes, shape, axes = equation.params["slice_sizes"], _aval(equation).shape, list(axes)
     # As JAX has it, a slice that would reach beyond an end is moved inside.
-    latest = graph.integers([shape[axis] - sizes[axis] for axis in changed])
-    start = starts[0] if len(starts) == 1 else graph.add("Concat", *starts, axis=0)
+    latest = graph.integers([shape[axis] - sizes[axis] for axis in axes])
     start = graph.add("Min", graph.add("Max", start, graph.constant([0], np.int64)), latest)
-    end = graph.add("Add", start, graph.integers([sizes[axis] for axis in changed]))
-    return graph.add("Slice", inputs[0], start, end, graph.constant(changed, np.int64))
+    end = graph.add("Add", start, graph.integers([sizes[axis] for axis in axes]))
+    return graph.add("Slice", value, start, end, graph.constant(axes, np.int64))
 
 
 def _reverse(graph: Graph, equation: Any, inputs: list[str]) -> str:
@@ -202,26 +202,19 @@ def _reverse(graph: Graph, equation: Any, inputs: list[str]) -> str:
 
 
 def _gather(graph: Graph, equation: Any, inputs: list[str]) -> str:
-    """Rows of a table along one axis; what else a gather can be, our modules do not use."""
+    """Rows of a table along one axis, or a single slice; what else a gather can be, our modules do not use."""
     about, sizes, shape = equation.params["dimension_numbers"], equation.params["slice_sizes"], _aval(equation).shape
-    axes = tuple(about.start_index_map)
-    whole = all(
-        str(size) == str(length)
-        for axis, (size, length) in enumerate(zip(sizes, shape, strict=True))
-        if axis not in axes
-    )
-    indices_ndim = len(_aval(equation, 1).shape) - 1
-    first = tuple(range(indices_ndim, len(_out(equation).shape)))
-    batched = getattr(about, "operand_batching_dims", ())
-    if len(axes) != 1 or tuple(about.collapsed_slice_dims) != axes or not whole or batched or sizes[axes[0]] != 1:
-        raise ArtefactError("a gather of several axes cannot be written as ONNX")
-    if tuple(about.offset_dims) != first:
-        raise ArtefactError("a gather whose indices are not the first axes cannot be written as ONNX")
-    indices = graph.add("Squeeze", inputs[1], graph.constant([-1], np.int64))
-    if axes != (0,):
-        perm = [axes[0], *(axis for axis in range(len(shape)) if axis != axes[0])]
-        return graph.add("Gather", graph.add("Transpose", inputs[0], perm=perm), indices, axis=0)
-    return graph.add("Gather", inputs[0], indices, axis=0)
+    axes, (*places, _) = tuple(about.start_index_map), _aval(equation, 1).shape
+    other = [axis for axis in range(len(shape)) if axis not in axes]
+    whole = all(str(sizes[axis]) == str(shape[axis]) for axis in other) and not about.operand_batching_dims
+    if whole and not places:
+        cut = _cut(graph, equation, inputs[0], graph.cast(inputs[1], np.int64), axes)
+        return graph.add("Reshape", cut, _target(graph, _out(equation).shape))
+    last = tuple(range(len(places), len(_out(equation).shape)))
+    if not whole or len(axes) != 1 or tuple(about.collapsed_slice_dims) != axes or tuple(about.offset_dims) != last:
+        raise ArtefactError("a gather along several axes cannot be written as ONNX")
+    table = _arranged(graph, inputs[0], [*axes, *other])
+    return graph.add("Gather", table, graph.add("Squeeze", inputs[1], graph.constant([-1], np.int64)), axis=0)
 
 
 def _reduction(kind: str) -> Rule:

@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from jaxmm.artefact import Metadata, stablehlo
+from jaxmm.artefact import Metadata, stablehlo_file
 from jaxmm.artefact.running import SAFETENSORS_KEY, Kind
 from jaxmm.config import encode
 from jaxmm.errors import ArtefactError, ConfigError
@@ -76,7 +76,7 @@ def _write(path: Path, model: Model, kind: Kind, part: Part | None) -> None:
         shapes = {name: jax.ShapeDtypeStruct(own.shape, own.dtype) for name, own in program.parameters.items()}
         module = jax.export.export(jax.jit(program.function), platforms=PLATFORMS)(shapes, program.inputs).serialize()
         with path.open("wb") as file:
-            stablehlo.write(file, metadata, bytes(module), program.parameters)
+            stablehlo_file.write(file, metadata, bytes(module), program.parameters)
     else:
         from jaxmm.export.onnx_model import convert, verify
 

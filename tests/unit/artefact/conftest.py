@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxmm.artefact import Metadata, Tensor, stablehlo
+from jaxmm.artefact import Metadata, Tensor, stablehlo_file
 
 ABOUT = Metadata(
     task="SumTask",
@@ -42,7 +42,7 @@ def module() -> bytes:
 def stablehlo_file(module, tmp_path):
     path = tmp_path / "sums.stablehlo"
     with path.open("wb") as file:
-        stablehlo.write(file, ABOUT, module, {"scale": np.array([2, 3], np.float32)})
+        stablehlo_file.write(file, ABOUT, module, {"scale": np.array([2, 3], np.float32)})
     return path
 
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxmm.artefact import Metadata, load, read_metadata, stablehlo
+from jaxmm.artefact import Metadata, load, read_metadata, stablehlo_file
 from jaxmm.errors import ArtefactError
 
 from .conftest import ABOUT, exported
@@ -83,7 +83,7 @@ def test_a_program_that_calls_what_is_no_stablehlo_is_not_run(tmp_path):
     checks = [jax.export.DisabledSafetyCheck.custom_call("evil")]
     path = tmp_path / "evil.stablehlo"
     with path.open("wb") as file:
-        stablehlo.write(file, ABOUT, exported(evil, disabled_checks=checks), SCALE)
+        stablehlo_file.write(file, ABOUT, exported(evil, disabled_checks=checks), SCALE)
     assert_refused(path, "its program calls evil, which is not run")
 
 
