@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxmm.artefact.running import Artefact as Artefact
     from jaxmm.data.action_videos import ActionVideos as ActionVideos
     from jaxmm.data.images import ImagePreparation as ImagePreparation
     from jaxmm.data.motion import Motion as Motion
@@ -173,6 +174,7 @@ _HOMES = {
     "load": "jaxmm.model",
     "Model": "jaxmm.model",
     "Index": "jaxmm.motions.index",
+    "Artefact": "jaxmm.artefact.running",
 }
 
 __all__ = sorted(_HOMES)

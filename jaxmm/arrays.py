@@ -16,6 +16,7 @@ MAX_ARRAY_BYTES = 64 * 2**20
 
 MAX_MEMBERS = 250_000
 _MAX_HEADER = 10_000
+_MOST_AXES = 8
 _CHUNK = 2**20
 
 Archive: TypeAlias = zipfile.ZipFile
@@ -48,8 +49,31 @@ def holds(archive: Archive, name: str) -> bool:
     return f"{name}.npy" in archive.NameToInfo
 
 
-def read_member(archive: Archive, name: str) -> np.ndarray:
+def read_archive(path: Path) -> dict[str, np.ndarray]:
+    """Reads all arrays of a `.npz`, of any number of axes.
+
+    Raises:
+        DataError: If the file is no archive, or an array is damaged, of Python objects, or too large.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "two.npz"
+        >>> np.savez(path, one=np.ones(1), two=np.ones((2, 1, 1, 1)))
+        >>> {name: array.shape for name, array in read_archive(path).items()}
+        {'one': (1,), 'two': (2, 1, 1, 1)}
+    """
+    with open_archive(path) as archive:
+        names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+        return {name: read_member(archive, name, max_axes=_MOST_AXES) for name in names}
+
+
+def read_member(archive: Archive, name: str, *, max_axes: int = 3) -> np.ndarray:
     """Reads an array of an archive.
+
+    Args:
+        archive: The archive.
+        name: Name of the array.
+        max_axes: Most axes that it may have.
 
     Raises:
         DataError: If it is absent, damaged, of Python objects, or larger than `MAX_ARRAY_BYTES`.
@@ -68,7 +92,7 @@ def read_member(archive: Archive, name: str) -> np.ndarray:
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise DataError(f"{origin}: is compressed in a way NumPy does not use; save it with np.savez_compressed")
         with archive.open(info) as file:
-            return _read_array(file, origin, info.file_size, MAX_ARRAY_BYTES)
+            return _read_array(file, origin, info.file_size, MAX_ARRAY_BYTES, max_axes=max_axes)
     except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
         raise DataError(f"{origin}: damaged or unsupported ({reason(error)})") from error
 
@@ -99,12 +123,12 @@ def read_array(path: Path, *, max_bytes: int = MAX_ARRAY_BYTES) -> np.ndarray:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _read_array(file: Any, origin: str, num_bytes: int, max_bytes: int) -> np.ndarray:
+def _read_array(file: Any, origin: str, num_bytes: int, max_bytes: int, *, max_axes: int = 3) -> np.ndarray:
     shape, fortran, dtype = _read_header(file, origin)
     if dtype.hasobject:
         raise DataError(f"{origin}: holds Python objects, which are not read; save numbers")
     lengths_fit = all(not isinstance(length, bool) and 0 <= length < 2**40 for length in shape)
-    if dtype.itemsize == 0 or len(shape) > 3 or not lengths_fit:
+    if dtype.itemsize == 0 or len(shape) > max_axes or not lengths_fit:
         raise DataError(f"{origin}: not a NumPy array (shape {str(shape)[:60]} of {dtype}); save numbers")
     size = dtype.itemsize * int(np.prod([int(length) for length in shape], dtype=object))
     if size > min(num_bytes, max_bytes):

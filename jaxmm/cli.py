@@ -13,6 +13,7 @@ import jaxmm
 from jaxmm import console
 from jaxmm.commands.actions import Classify
 from jaxmm.commands.data import Data
+from jaxmm.commands.export import Export, RunArtefact
 from jaxmm.commands.frames import Compare, Label
 from jaxmm.commands.runs import Evaluate, Inspect, Train, Verify
 from jaxmm.commands.search import Embed, MakeIndex, Retrieve
@@ -33,6 +34,8 @@ Command = (
     | Annotated[Label, subcommand("label")]
     | Annotated[Classify, subcommand("classify")]
     | Annotated[Compare, subcommand("compare")]
+    | Annotated[Export, subcommand("export")]
+    | Annotated[RunArtefact, subcommand("run")]
     | Annotated[Inspect, subcommand("inspect")]
     | Annotated[Verify, subcommand("verify")]
     | Annotated[Data, subcommand("data")]
@@ -75,12 +78,15 @@ def _run(words: list[str]) -> None:
         words.remove(config)
         command, experiment = _with_fields(takes_fields[words[0]], config, words)
         console.set_up()
+        console.keep_programs()
         command(experiment)
         return
     command = tyro.cli(
         Command, args=words, prog="jaxmm", description=(jaxmm.__doc__ or "").split("\n")[0], use_underscores=True
     )
     console.set_up()
+    if not isinstance(command, RunArtefact):  # which needs no JAX for an ONNX file
+        console.keep_programs()
     command()
 
 

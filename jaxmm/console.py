@@ -25,12 +25,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of <malloc.h>
 
 
 def set_up() -> None:
-    """Shows our log lines on stderr and not the libraries' own, and turns the persistent compilation cache on."""
+    """Shows our log lines on stderr and not the libraries' own."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    import jax
-
-    from jaxmm.data.cache import cache_dir
-
     logging.getLogger("absl").setLevel(logging.ERROR)
     lines = logging.StreamHandler()
     lines.setFormatter(logging.Formatter("jaxmm: %(message)s"))
@@ -38,12 +34,20 @@ def set_up() -> None:
     own.handlers, own.propagate = [lines], False
     own.setLevel(logging.INFO)
     warnings.filterwarnings("ignore", module="orbax")
+    _keep_freed_memory()
+
+
+def keep_programs() -> None:
+    """Turns the persistent compilation cache on; imports JAX."""
+    import jax
+
+    from jaxmm.data.cache import cache_dir
+
     if jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "compiled"))
         # Small programs too: a second start compiles nothing.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    _keep_freed_memory()
 
 
 def _keep_freed_memory() -> None:

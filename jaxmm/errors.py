@@ -67,6 +67,15 @@ class DiskFullError(CheckpointError):
     """
 
 
+class ArtefactError(JaxmmError):
+    """An exported file cannot be written, read or run, or was given inputs that it does not take.
+
+    Example:
+        >>> issubclass(ArtefactError, JaxmmError)
+        True
+    """
+
+
 class TrainingError(JaxmmError):
     """Training cannot go on: its numbers stay bad however often it goes back.
 

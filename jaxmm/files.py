@@ -72,12 +72,16 @@ def is_disk_full(error: BaseException) -> bool:
     return False
 
 
-def check_safetensors(path: Path) -> None:
+def check_safetensors(path: Path, *, max_header: int = MAX_JSON_BYTES) -> None:
     """Refuses what no safetensors file is, before a library believes the length that it states of its header.
+
+    Args:
+        path: The file.
+        max_header: Longest header to read.
 
     Raises:
         OSError: If it cannot be opened, or is no regular file.
-        ValueError: If its header is longer than the file or than `MAX_JSON_BYTES`.
+        ValueError: If its header is longer than the file or than `max_header`.
 
     Example:
         >>> import tempfile
@@ -91,7 +95,7 @@ def check_safetensors(path: Path) -> None:
         raise OSError(f"{path} is not a regular file")
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-    if length > min(path.stat().st_size, MAX_JSON_BYTES):
+    if length > min(path.stat().st_size, max_header):
         raise ValueError(f"it states a header of {length} bytes")
 
 

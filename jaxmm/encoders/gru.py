@@ -68,8 +68,10 @@ def _run(gates_in: Array, mask: Array, kernel: Array, candidate_bias: Array) -> 
         new = jnp.where(valid[:, None], candidate + update * (state - candidate), state)
         return new, (new, _Gates(reset, update, candidate, candidate_state))
 
-    start = jnp.zeros((gates_in.shape[1], kernel.shape[0]), gates_in.dtype)
-    return jax.lax.scan(step, start, (gates_in, mask), unroll=min(len(gates_in), _MAX_UNROLL))[1]
+    num_frames, batch = gates_in.shape[:2]
+    unroll = min(num_frames, _MAX_UNROLL) if isinstance(num_frames, int) else 1  # exported for any number of frames
+    start = jnp.zeros((batch, kernel.shape[0]), gates_in.dtype)
+    return jax.lax.scan(step, start, (gates_in, mask), unroll=unroll)[1]
 
 
 def _forward(gates_in: Array, mask: Array, kernel: Array, candidate_bias: Array) -> tuple[Array, _Residuals]:

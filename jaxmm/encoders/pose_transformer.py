@@ -121,7 +121,7 @@ class PosePatchVit(nn.Module):
         embed = PatchEmbedding(self.dim, self.joints_per_patch, self.frames_per_patch, name="patches")
         x, step_mask = embed(motion_inputs(motion, motion_mask, self.inputs), motion_mask)
         token_mask = jnp.repeat(step_mask, x.shape[2], axis=1)
-        x = x.reshape(len(x), -1, self.dim)
+        x = x.reshape(x.shape[0], -1, self.dim)
         for layer in range(self.num_layers):
             block = TransformerBlock(self.num_heads, self.feedforward_dim, self.dropout_rate, name=f"block_{layer}")
             x = block(x, token_mask, deterministic=deterministic)

@@ -1,0 +1,75 @@
+"""Running artefacts: what they take, and what they run without."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from jaxmm.artefact import load
+from jaxmm.errors import ArtefactError
+
+X, PLACES = np.arange(6, dtype=np.float32).reshape(2, 3), np.array([1, 0], np.int32)
+
+
+@pytest.fixture(params=["stablehlo", "onnx"])
+def path(request):
+    return request.getfixturevalue(f"{request.param}_file")
+
+
+def run(*words):
+    return subprocess.run([sys.executable, "-m", "jaxmm", "run", *map(str, words)], capture_output=True, text=True)
+
+
+def test_named_arrays_give_named_arrays_at_any_size(path):
+    artefact = load(path)
+    assert artefact(x=X, places=PLACES)["y"].tolist() == [9.0, 24.0]
+    assert artefact(x=X[:1, :2].astype(np.float64), places=np.zeros(1, int))["y"].tolist() == [2.0]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"x": X}, "takes places, x; missing: places"),
+        ({"x": X, "places": PLACES, "z": X}, "takes places, x; not known: 'z'"),
+        ({"x": X.astype(int) > 1, "places": PLACES.astype(float)}, "input places is float64; give int32"),
+        ({"x": X[0], "places": PLACES}, r"input x has the shape \(3,\); give \(batch, time\)"),
+        ({"x": X[:1], "places": PLACES}, r"input x has the shape \(1, 3\).*with batch 2 as in the inputs before"),
+        ({"x": np.ones((2, 6)), "places": PLACES}, "input x: time is 6; give 2 to 5"),
+        ({"x": X[:0], "places": PLACES[:0]}, "input places: batch is 0; give 1 or more"),
+        ({"x": X, "places": PLACES + 1}, "input places holds 1 to 2; give 0 to 1"),
+    ],
+)
+def test_inputs_that_it_does_not_take_are_told(stablehlo_file, given, message):
+    with pytest.raises(ArtefactError, match=f"{stablehlo_file}: {message}"):
+        load(stablehlo_file)(**given)
+
+
+def test_it_reads_no_texts_without_a_tokenizer(stablehlo_file):
+    with pytest.raises(ArtefactError, match="reads no texts"):
+        load(stablehlo_file).tokens(["a walk"])
+
+
+@pytest.mark.parametrize(("kind", "absent"), [("stablehlo", "jaxmm.tasks"), ("onnx", "jax")])
+def test_running_one_imports_no_system_and_for_onnx_not_jax(kind, absent, request, tmp_path):
+    path = request.getfixturevalue(f"{kind}_file")
+    np.savez(tmp_path / "in.npz", x=X, places=PLACES)
+    words = ["run", str(path), "--input", str(tmp_path / "in.npz"), "--out", str(tmp_path / "out.npz"), "--json"]
+    code = f"import sys; from jaxmm.cli import main; main({words!r}); assert {absent!r} not in sys.modules, 'imported'"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "out.npz") as made:
+        assert made["y"].tolist() == [9.0, 24.0]
+
+
+def test_the_command_describes_and_answers_mistakes_with_a_message(stablehlo_file, tmp_path):
+    described = run(stablehlo_file, "--describe")
+    assert described.stdout.splitlines()[:3] == [
+        "sums of SumTask, step 3",
+        "takes",
+        "  places: int32 (batch,), a row each",
+    ]
+    np.savez(tmp_path / "in.npz", x=X)
+    wrong = run(stablehlo_file, "--input", tmp_path / "in.npz")
+    assert (wrong.returncode, "Traceback" in wrong.stderr) == (2, False)
+    assert "missing: places" in wrong.stderr
