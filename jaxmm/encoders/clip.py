@@ -207,12 +207,12 @@ class Clip(nn.Module):
         ConfigError: If the towers' features have different widths.
 
     Example:
-        >>> import jax
+        >>> import functools, jax
         >>> small = {"dim": 8, "num_layers": 1, "num_heads": 2, "feedforward_dim": 8, "embedding_dim": 4}
         >>> clip = Clip(vision=ClipVision(image_size=8, patch_size=4, **small), text=ClipText(vocab_size=10, **small))
         >>> images, token_ids = jnp.zeros((2, 8, 8, 3)), jnp.array([[8, 3, 9], [8, 4, 9], [8, 5, 9]])
-        >>> inputs = images, token_ids, jnp.ones((3, 3), bool)
-        >>> similarity, variables = clip.init_with_output(jax.random.key(0), *inputs, deterministic=True)
+        >>> run = functools.partial(clip.init_with_output, deterministic=True)
+        >>> similarity, variables = jax.eval_shape(run, jax.random.key(0), images, token_ids, jnp.ones((3, 3), bool))
         >>> similarity.shape, sorted(variables["params"])
         ((2, 3), ['logit_scale', 'text', 'vision'])
 
