@@ -86,11 +86,11 @@ class ClipVision(_Tower):
         DataError: If images are not of `image_size`.
 
     Example:
-        >>> import jax
-        >>> tower = ClipVision(dim=8, num_layers=1, num_heads=2, feedforward_dim=8, image_size=8, patch_size=4)
-        >>> images = jnp.zeros((2, 8, 8, 3))
-        >>> tower.init_with_output(jax.random.key(0), images, deterministic=True)[0].shape
-        (2, 512)
+        >>> import functools, jax
+        >>> run = functools.partial(ClipVision().init_with_output, deterministic=True)
+        >>> features, variables = jax.eval_shape(run, jax.random.key(0), jnp.zeros((2, 224, 224, 3)))
+        >>> features.shape, variables["params"]["layer_11"]["attention"]["query"]["kernel"].shape
+        ((2, 512), (768, 768))
 
     Reference: CLIP, arXiv:2103.00020; ViT, arXiv:2010.11929.
     """
@@ -147,10 +147,11 @@ class ClipText(_Tower):
         DataError: If a text has more tokens than `max_tokens`.
 
     Example:
-        >>> import jax
-        >>> tower = ClipText(dim=8, num_layers=1, num_heads=2, feedforward_dim=8, vocab_size=10, end_token=9)
-        >>> token_ids, token_mask = jnp.array([[8, 3, 9, 0]]), jnp.array([[True, True, True, False]])
-        >>> tower.init_with_output(jax.random.key(0), token_ids, token_mask, deterministic=True)[0].shape
+        >>> import functools, jax
+        >>> token_ids, token_mask = jnp.array([[49406, 3, 49407, 0]]), jnp.array([[True, True, True, False]])
+        >>> run = functools.partial(ClipText().init_with_output, deterministic=True)
+        >>> features, _ = jax.eval_shape(run, jax.random.key(0), token_ids, token_mask)
+        >>> features.shape
         (1, 512)
 
     Reference: CLIP, arXiv:2103.00020.
@@ -203,12 +204,12 @@ class Clip(nn.Module):
         ConfigError: If the towers' features have different widths.
 
     Example:
-        >>> import jax
+        >>> import functools, jax
         >>> small = {"dim": 8, "num_layers": 1, "num_heads": 2, "feedforward_dim": 8, "embedding_dim": 4}
         >>> clip = Clip(vision=ClipVision(image_size=8, patch_size=4, **small), text=ClipText(vocab_size=10, **small))
         >>> images, token_ids = jnp.zeros((2, 8, 8, 3)), jnp.array([[8, 3, 9], [8, 4, 9], [8, 5, 9]])
-        >>> inputs = images, token_ids, jnp.ones((3, 3), bool)
-        >>> similarity, variables = clip.init_with_output(jax.random.key(0), *inputs, deterministic=True)
+        >>> run = functools.partial(clip.init_with_output, deterministic=True)
+        >>> similarity, variables = jax.eval_shape(run, jax.random.key(0), images, token_ids, jnp.ones((3, 3), bool))
         >>> similarity.shape, sorted(variables["params"])
         ((2, 3), ['logit_scale', 'text', 'vision'])
 

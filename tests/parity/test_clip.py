@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaxmm.data.text import CaptionTokenizer
-from jaxmm.encoders.clip import Clip
+from jaxmm.encoders.clip import Clip, scaled_similarity
 from jaxmm.encoders.layers import l2_normalize
 from jaxmm.weights.clip import clip_shapes, clip_table, load_clip, read_clip, save_clip
 from jaxmm.weights.rules import export_tree, import_tree
@@ -50,13 +50,29 @@ def distinctive(model):
     return model.eval()
 
 
-@pytest.fixture(scope="module", params=SMALL)
-def small(request, tmp_path_factory):
-    model = distinctive(transformers.CLIPModel(small_config(**SMALL[request.param])))
-    folder = tmp_path_factory.mktemp(request.param)
-    model.save_pretrained(folder)
-    module = read_clip(folder)
-    return model, folder, module, load_clip(folder, module, clip_shapes(module))
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """Makes the model of transformers, its folder, our module and its parameters, of one kind."""
+
+    @functools.cache
+    def made(kind):
+        model = distinctive(transformers.CLIPModel(small_config(**SMALL[kind])))
+        folder = tmp_path_factory.mktemp(kind)
+        model.save_pretrained(folder)
+        module = read_clip(folder)
+        return model, folder, module, load_clip(folder, module, clip_shapes(module))
+
+    return made
+
+
+@pytest.fixture(params=SMALL)
+def small(request, checkpoint):
+    return checkpoint(request.param)
+
+
+@pytest.fixture
+def early(checkpoint):
+    return checkpoint("early")
 
 
 def frames(size, count=3, seed=0):
@@ -98,7 +114,7 @@ def our_outputs(module: Clip, params, images, token_ids, token_mask):
     def towers(clip):
         image = clip.vision(images, deterministic=True)
         text = clip.text(token_ids, token_mask, deterministic=True)
-        return image, text, clip(images, token_ids, token_mask, deterministic=True)
+        return image, text, scaled_similarity(image, text, clip.logit_scale)
 
     return module.apply({"params": params}, method=towers)
 
@@ -144,13 +160,20 @@ def test_d5_the_image_features_of_transformers_5_are_the_pooled_output(small):
     assert_close(our_outputs(module, params, *inputs)[0], pooled(output))
 
 
-def test_gradients_of_every_parameter_equal_torch(small):
-    model, _, module, params = small
+def test_similarities_and_gradients_of_every_parameter_equal_torch(early):
+    model, _, module, params = early
     inputs = frames(18, seed=1), *padded_texts(LENGTHS, END, seed=1)
     weight = np.random.default_rng(2).normal(size=(3, 4)).astype(np.float32)
-    gradients = jax.jit(jax.grad(lambda tree: jnp.sum(our_outputs(module, tree, *inputs)[2] * weight)))(params)
+
+    def total(params):
+        similarity = module.apply({"params": params}, *map(jnp.asarray, inputs), deterministic=True)
+        return jnp.sum(similarity * weight), similarity
+
+    gradients, similarity = jax.jit(jax.grad(total, has_aux=True))(params)
     model.zero_grad()
-    (model(**their_inputs(*inputs)).logits_per_image * torch.tensor(weight)).sum().backward()
+    their_similarity = model(**their_inputs(*inputs)).logits_per_image
+    (their_similarity * torch.tensor(weight)).sum().backward()
+    assert_close(similarity, their_similarity)
     theirs = {name: parameter.grad.numpy() for name, parameter in model.named_parameters()}
     ours = export_tree(gradients, clip_table(module))
     assert ours.keys() == theirs.keys()
@@ -169,8 +192,8 @@ def test_saved_checkpoint_loads_in_transformers_and_computes_the_same(small, tmp
     assert read_clip(tmp_path) == module
 
 
-def test_lora_is_part_of_a_saved_checkpoint(small, tmp_path):
-    _, folder, module, _ = small
+def test_lora_is_part_of_a_saved_checkpoint(early, tmp_path):
+    _, folder, module, _ = early
     adapted = Clip(vision=module.vision.clone(lora_rank=2), text=module.text.clone(lora_rank=3, lora_alpha=4.0))
     rng = np.random.default_rng(3)
     fresh = jax.tree.map(lambda leaf: jnp.asarray(0.1 * rng.normal(size=leaf.shape), jnp.float32), clip_shapes(adapted))
@@ -184,8 +207,8 @@ def test_lora_is_part_of_a_saved_checkpoint(small, tmp_path):
     assert np.abs(ours[2] - plain[2]).max() > 0.1
 
 
-def test_shards_half_precision_and_torch_files_are_read(small, tmp_path):
-    model, folder, module, params = small
+def test_shards_half_precision_and_torch_files_are_read(early, tmp_path):
+    model, folder, module, params = early
     model.save_pretrained(tmp_path / "parts", max_shard_size="30KB")
     assert len(list((tmp_path / "parts").glob("model-*.safetensors"))) > 1
     again = load_clip(tmp_path / "parts", module, clip_shapes(module))

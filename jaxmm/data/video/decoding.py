@@ -47,7 +47,10 @@ class Decoder:
         from av.stream import Disposition
 
         # The metadata of damaged files are no text; `file:` keeps names such as `concat:a` from being more than names.
-        self._container = av.open(f"file:{self._path}", metadata_errors="replace", container_options=_OPTIONS)
+        try:
+            self._container = av.open(f"file:{self._path}", metadata_errors="replace", container_options=_OPTIONS)
+        except av.error.ArgumentError as error:
+            raise DecodeError("is no video, or of a kind that is not read") from error
         videos = self._container.streams.video
         stream = next((own for own in videos if not own.disposition & Disposition.attached_pic), None)
         if stream is None:
@@ -117,23 +120,20 @@ class Decoder:
         if self._still is not None:
             yield 0.0, self._still
             return
-        entered = start > 0 and self._enter(start)
-        before, count = None, 0
-        for packet in self._packets():
-            for frame in packet.decode():
-                time = self._time(frame, before)
-                if entered and before is None and (frame.pts is None or time > start):
-                    self.close()
-                    self._open()
-                    yield from self.frames()
-                    return
-                if before is not None and time - before > _LONGEST_FRAME:
-                    raise DecodeError(f"frame {count} is stamped {time - before:.0f} s later than the one before it")
+        import av.error
+
+        last = None
+        if start > 0 and self._enter(start):
+            try:
+                for last, frame in self._decoded(start):
+                    yield last, frame
+                return
+            except (DecodeError, av.error.FFmpegError):  # in its middle it may say less than from its beginning on
+                self.close()
+                self._open()
+        for time, frame in self._decoded(None):
+            if last is None or time > last:
                 yield time, frame
-                before, count = time, count + 1
-        if before is None:
-            raise DecodeError("holds no frame")
-        self._check_end(None if entered else count)
 
     def _enter(self, start: float) -> bool:
         """Goes to the last frame before a time from which decoding can begin; tells whether the file allows it."""
@@ -144,6 +144,26 @@ class Decoder:
         except av.error.FFmpegError:
             return False
         return True
+
+    def _decoded(self, entered: float | None) -> Iterator[tuple[float, Any]]:
+        """Yields the frames from where the file stands, with their times.
+
+        Args:
+            entered: Time at which the first frame is still shown; None at the beginning.
+        """
+        before, count = None, 0
+        for packet in self._packets():
+            for frame in packet.decode():
+                time = self._time(frame, before)
+                if entered is not None and before is None and (frame.pts is None or time > entered):
+                    raise DecodeError(f"cannot be entered at {entered:g} s")
+                if before is not None and time - before > _LONGEST_FRAME:
+                    raise DecodeError(f"frame {count} is stamped {time - before:.0f} s later than the one before it")
+                yield time, frame
+                before, count = time, count + 1
+        if before is None:
+            raise DecodeError("holds no frame")
+        self._check_end(count if entered is None else None)
 
     def _packets(self) -> Iterator[Any]:
         """Yields the packets of the video; those of other streams tell only how far the file goes."""
@@ -171,7 +191,7 @@ class Decoder:
                 f"ends after {self._file_ends_at:.2f} s, but states that it lasts {stated:.2f} s: it was cut"
             )
         if count is not None and count < (1 - _LACKING_FRAMES_SHARE) * self._stream.frames:
-            raise DecodeError(f"holds {count} frames, but states that it has {self._stream.frames}: it is damaged")
+            raise DecodeError(f"holds {count} of the {self._stream.frames} frames that it states: it is damaged")
 
     def _time(self, frame: Any, before: float | None) -> float:
         """Returns when a frame is shown: never before the one before it, whatever a damaged file says."""

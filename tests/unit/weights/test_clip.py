@@ -1,5 +1,8 @@
 import dataclasses
+import functools
 import json
+import shutil
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -19,19 +22,32 @@ CLIP = Clip(
 ADAPTED = Clip(vision=CLIP.vision.clone(lora_rank=2), text=CLIP.text.clone(lora_rank=1))
 
 
+@functools.cache
+def shapes(module):
+    return clip_shapes(module)
+
+
+@functools.cache
 def random_params(module, seed=0):
     rng = np.random.default_rng(seed)
-    return jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), jnp.float32), clip_shapes(module))
+    return jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), jnp.float32), shapes(module))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    save_clip(random_params(CLIP), CLIP, folder)
+    return folder
 
 
 @pytest.fixture
-def folder(tmp_path):
-    save_clip(random_params(CLIP), CLIP, tmp_path)
-    return tmp_path
+def folder(saved, tmp_path):
+    """A checkpoint of `CLIP` that a test may edit."""
+    return Path(shutil.copytree(saved, tmp_path / "copy"))
 
 
 def load(folder, module=CLIP):
-    return load_clip(folder, module, clip_shapes(module))
+    return load_clip(folder, module, shapes(module))
 
 
 def equal(ours, theirs):
@@ -182,7 +198,7 @@ def test_tensors_of_another_tower_or_of_positions_are_known_and_left_out(folder)
     assert equal(load(folder), random_params(CLIP))
     edit_tensors(folder, lambda tensors: tensors.update(stray=np.zeros(2, np.float32)))
     with pytest.raises(WeightsError, match="unmapped tensors in the checkpoint: 'stray'"):
-        load_clip(folder, CLIP.vision, clip_shapes(CLIP)["vision"])
+        load_clip(folder, CLIP.vision, shapes(CLIP)["vision"])
 
 
 def test_layers_beyond_those_of_the_config_are_not_dropped_silently(folder):
