@@ -39,7 +39,7 @@ def module() -> bytes:
 
 
 @pytest.fixture
-def stablehlo_file(module, tmp_path):
+def sums_stablehlo(module, tmp_path):
     path = tmp_path / "sums.stablehlo"
     with path.open("wb") as file:
         stablehlo_file.write(file, ABOUT, module, {"scale": np.array([2, 3], np.float32)})
@@ -75,7 +75,7 @@ def onnx_model():
 
 
 @pytest.fixture
-def onnx_file(onnx_model, tmp_path):
+def sums_onnx(onnx_model, tmp_path):
     path = tmp_path / "sums.onnx"
     path.write_bytes(onnx_model.SerializeToString())
     return path

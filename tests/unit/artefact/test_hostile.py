@@ -41,7 +41,7 @@ def test_an_absent_file_and_one_of_another_ending_are_told(name, tmp_path):
 
 @pytest.mark.parametrize("kind", ["stablehlo", "onnx"])
 def test_a_file_cut_anywhere_or_with_other_bytes_is_refused(kind, request, tmp_path):
-    whole = request.getfixturevalue(f"{kind}_file").read_bytes()
+    whole = request.getfixturevalue(f"sums_{kind}").read_bytes()
     path = tmp_path / f"cut.{kind}"
     for share in (0, 0.01, 0.3, 0.7, 0.98):
         path.write_bytes(whole[: int(share * len(whole))])
@@ -50,24 +50,24 @@ def test_a_file_cut_anywhere_or_with_other_bytes_is_refused(kind, request, tmp_p
     assert_refused(path, "damaged|no artefact")
 
 
-def test_a_changed_byte_of_a_program_or_parameter_is_found(stablehlo_file, tmp_path):
-    with zipfile.ZipFile(stablehlo_file) as archive:
+def test_a_changed_byte_of_a_program_or_parameter_is_found(sums_stablehlo, tmp_path):
+    with zipfile.ZipFile(sums_stablehlo) as archive:
         module = bytearray(archive.read("module.bin"))
     module[len(module) // 2] ^= 1
-    path = rewritten(stablehlo_file, tmp_path / "other.stablehlo", module__bin=bytes(module))
+    path = rewritten(sums_stablehlo, tmp_path / "other.stablehlo", module__bin=bytes(module))
     assert_refused(path, "module.bin is not what was written")
 
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/evil", "evil.py"])
-def test_members_that_are_none_of_an_artefact_are_refused_and_not_written(name, stablehlo_file, tmp_path):
+def test_members_that_are_none_of_an_artefact_are_refused_and_not_written(name, sums_stablehlo, tmp_path):
     inner = tmp_path / "inner"
     inner.mkdir()
-    path = rewritten(stablehlo_file, inner / "slip.stablehlo", **{name: b"evil"})
+    path = rewritten(sums_stablehlo, inner / "slip.stablehlo", **{name: b"evil"})
     assert_refused(path, "holds other members")
     assert not any("evil" in own.name for own in tmp_path.rglob("*"))
 
 
-def test_a_bomb_is_not_inflated(stablehlo_file, tmp_path):
+def test_a_bomb_is_not_inflated(sums_stablehlo, tmp_path):
     path = tmp_path / "bomb.stablehlo"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in ("metadata.json", "module.bin", "parameters.safetensors"):
@@ -101,9 +101,9 @@ def test_a_program_that_calls_what_is_no_stablehlo_is_not_run(tmp_path):
         ({"command": "ls"}, "damaged"),
     ],
 )
-def test_metadata_that_lie_are_refused(change, message, stablehlo_file, tmp_path):
+def test_metadata_that_lie_are_refused(change, message, sums_stablehlo, tmp_path):
     text = json.dumps({**json.loads(ABOUT.as_json()), **change})
-    path = rewritten(stablehlo_file, tmp_path / "lie.stablehlo", metadata__json=text)
+    path = rewritten(sums_stablehlo, tmp_path / "lie.stablehlo", metadata__json=text)
     with pytest.raises(ArtefactError, match=message):
         read_metadata(path)
 
@@ -114,10 +114,10 @@ def test_metadata_that_are_none_are_refused(text):
         Metadata.of_json(text)
 
 
-def test_metadata_of_other_inputs_than_the_program_are_told(stablehlo_file, tmp_path):
-    about = Metadata.of_json(zipfile.ZipFile(stablehlo_file).read("metadata.json").decode())
+def test_metadata_of_other_inputs_than_the_program_are_told(sums_stablehlo, tmp_path):
+    about = Metadata.of_json(zipfile.ZipFile(sums_stablehlo).read("metadata.json").decode())
     wrong = dataclasses.replace(about, outputs=(dataclasses.replace(about.outputs[0], name="other"),))
-    path = rewritten(stablehlo_file, tmp_path / "wrong.stablehlo", metadata__json=wrong.as_json())
+    path = rewritten(sums_stablehlo, tmp_path / "wrong.stablehlo", metadata__json=wrong.as_json())
     with pytest.raises(ArtefactError, match="not what its metadata say"):
         load(path)(x=np.ones((1, 2)), places=np.zeros(1, int))
 

@@ -14,7 +14,7 @@ X, PLACES = np.arange(6, dtype=np.float32).reshape(2, 3), np.array([1, 0], np.in
 
 @pytest.fixture(params=["stablehlo", "onnx"])
 def path(request):
-    return request.getfixturevalue(f"{request.param}_file")
+    return request.getfixturevalue(f"sums_{request.param}")
 
 
 def run(*words):
@@ -40,19 +40,19 @@ def test_named_arrays_give_named_arrays_at_any_size(path):
         ({"x": X, "places": PLACES + 1}, "input places holds 1 to 2; give 0 to 1"),
     ],
 )
-def test_inputs_that_it_does_not_take_are_told(stablehlo_file, given, message):
-    with pytest.raises(ArtefactError, match=f"{stablehlo_file}: {message}"):
-        load(stablehlo_file)(**given)
+def test_inputs_that_it_does_not_take_are_told(sums_stablehlo, given, message):
+    with pytest.raises(ArtefactError, match=f"{sums_stablehlo}: {message}"):
+        load(sums_stablehlo)(**given)
 
 
-def test_it_reads_no_texts_without_a_tokenizer(stablehlo_file):
+def test_it_reads_no_texts_without_a_tokenizer(sums_stablehlo):
     with pytest.raises(ArtefactError, match="reads no texts"):
-        load(stablehlo_file).tokens(["a walk"])
+        load(sums_stablehlo).tokens(["a walk"])
 
 
 @pytest.mark.parametrize(("kind", "absent"), [("stablehlo", "jaxmm.tasks"), ("onnx", "jax")])
 def test_running_one_imports_no_system_and_for_onnx_not_jax(kind, absent, request, tmp_path):
-    path = request.getfixturevalue(f"{kind}_file")
+    path = request.getfixturevalue(f"sums_{kind}")
     np.savez(tmp_path / "in.npz", x=X, places=PLACES)
     words = ["run", str(path), "--input", str(tmp_path / "in.npz"), "--out", str(tmp_path / "out.npz"), "--json"]
     code = f"import sys; from jaxmm.cli import main; main({words!r}); assert {absent!r} not in sys.modules, 'imported'"
@@ -62,14 +62,14 @@ def test_running_one_imports_no_system_and_for_onnx_not_jax(kind, absent, reques
         assert made["y"].tolist() == [9.0, 24.0]
 
 
-def test_the_command_describes_and_answers_mistakes_with_a_message(stablehlo_file, tmp_path):
-    described = run(stablehlo_file, "--describe")
+def test_the_command_describes_and_answers_mistakes_with_a_message(sums_stablehlo, tmp_path):
+    described = run(sums_stablehlo, "--describe")
     assert described.stdout.splitlines()[:3] == [
         "sums of SumTask, step 3",
         "takes",
         "  places: int32 (batch,), a row each",
     ]
     np.savez(tmp_path / "in.npz", x=X)
-    wrong = run(stablehlo_file, "--input", tmp_path / "in.npz")
+    wrong = run(sums_stablehlo, "--input", tmp_path / "in.npz")
     assert (wrong.returncode, "Traceback" in wrong.stderr) == (2, False)
     assert "missing: places" in wrong.stderr
