@@ -44,6 +44,7 @@ class Decoder:
     def _open(self) -> None:
         """Opens the file at its beginning."""
         import av
+        import av.error
         from av.stream import Disposition
 
         # The metadata of damaged files are no text; `file:` keeps names such as `concat:a` from being more than names.

@@ -111,7 +111,7 @@ def test_what_is_no_file_is_named(reader, tmp_path):
 def test_a_list_of_other_files_is_not_followed(reader, film, tmp_path):
     for name, text in (("list.mp4", f"ffconcat version 1.0\nfile {film}\n"), ("list.ts", f"#EXTM3U\n{film}\n")):
         (tmp_path / name).write_text(text)
-        with pytest.raises(DataError, match=f"{name}: is no video, or of a kind"):
+        with pytest.raises(DataError, match=f"{name}: is .*no video"):
             reader.scan(tmp_path / name)
 
 

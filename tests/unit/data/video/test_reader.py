@@ -224,7 +224,8 @@ def test_real_videos_are_read_as_they_say(reader, shared_data):
         for path in paths:
             info = small.info(path)
             picked = SegmentFrames().pick(info.num_frames, 5)
-            assert small.read_frames(path, [*picked, info.num_frames - 1]).std() > 10
+            picked[-1] = info.num_frames - 1
+            assert small.read_frames(path, picked).std() > 10
             clip = small.read_clip(path, fps=4.0)
             assert clip.pixels.shape[1:] == (64, 64, 3)
             assert abs(len(clip.pixels) - 4 * info.seconds) <= 2, path.name
