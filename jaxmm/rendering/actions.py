@@ -65,17 +65,19 @@ class Actions:
 
 
 def _bandai() -> tuple[Action, ...]:
-    hands = [
-        Action(content=f"{verb}-{side}-hand{plural}", label=label.format(side=f"{side} hand{plural}"), cut=cut)
-        for side, plural in (("left", ""), ("right", ""), ("both", "s"))
-        for verb, label, cut in (
-            ("raise-up", "raise {side}", "rise"),
-            ("raise-up", "lower {side}", "fall"),
-            ("wave", "wave {side}", "busiest"),
-        )
+    ways: tuple[tuple[str, str, Cut], ...] = (
+        ("raise-up", "raise", "rise"),
+        ("raise-up", "lower", "fall"),
+        ("wave", "wave", "busiest"),
+    )
+    hands = ("left hand", "right hand", "both hands")
+    hand_actions = [
+        Action(content=f"{content}-{hand.replace(' ', '-')}", label=f"{verb} {hand}", cut=cut)
+        for hand in hands
+        for content, verb, cut in ways
     ]
     return (
-        *hands,
+        *hand_actions,
         Action(content="walk", label="walk forward", cut="parts"),
         Action(content="walk", label="walk backward", cut="parts", reversed=True),
         Action(content="walk-back", label="walk backward", cut="parts"),

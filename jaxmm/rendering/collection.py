@@ -3,10 +3,11 @@
 import csv
 import dataclasses
 import hashlib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -21,7 +22,11 @@ from jaxmm.rendering.scene import Scene
 LIST, README = "videos.csv", "README.md"
 """Files of a collection."""
 
+HeldOut: TypeAlias = Literal["", "take", "style"]
+"""What training has not seen with a label: nothing, the recording alone, or the style."""
+
 _SHORTEST = 0.4  # seconds
+_LONGEST_NAME = 80  # characters, so that no folder or file has a name too long
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,7 +56,7 @@ class Video:
     path: str
     label: str
     split: Split
-    held_out: Literal["", "take", "style"]
+    held_out: HeldOut
     group: str
     style: str
     take: str
@@ -94,7 +99,7 @@ class Rendering:
     size: int = 128
     fps: float = 15.0
     seconds: float = 4.0
-    facing: float = 75.0
+    facing: float = 60.0
     train: int = 80
     val: int = 16
     test: int = 40
@@ -187,7 +192,7 @@ class Rendering:
                 splits[key] = "train"
         return splits
 
-    def _choose(self, cuts: "Sequence[_Cut]", splits: Mapping[str, Split]) -> list[Video]:
+    def _choose(self, cuts: Sequence["_Cut"], splits: Mapping[str, Split]) -> list[Video]:
         """Returns as many videos of each label and split as are wanted."""
         by_label: dict[str, list[_Cut]] = defaultdict(list)
         for cut in cuts:
@@ -196,10 +201,10 @@ class Rendering:
         for label in sorted(by_label):
             own = by_label[label]
             seen = {cut.style for cut in own if splits[cut.take] == "train"}
-            cells: dict[tuple[Split, str], list[_Cut]] = defaultdict(list)
+            cells: dict[tuple[Split, HeldOut], list[_Cut]] = defaultdict(list)
             for cut in own:
-                split = splits[cut.take]
-                cells[split, "" if split == "train" else "take" if cut.style in seen else "style"].append(cut)
+                split, other = splits[cut.take], "take" if cut.style in seen else "style"
+                cells[split, "" if split == "train" else other].append(cut)
             for (split, held_out), members in sorted(cells.items()):
                 wanted = {"train": self.train, "val": self.val, "test": self.test}[split]
                 kinds = sum(other == split for other, _ in cells)
@@ -207,6 +212,9 @@ class Rendering:
                 for place in range(min(wanted // kinds, self.variants * len(chosen))):
                     variant, number = divmod(place, len(chosen))
                     videos.append(chosen[number].video(split, held_out, variant))
+        path, count = Counter(video.path for video in videos).most_common(1)[0]
+        if count > 1:
+            raise DataError(f"{path}: recordings whose keys differ by signs alone would write one file; rename one")
         return videos
 
 
@@ -220,8 +228,8 @@ class _Cut:
     span: Span
     fps: float
 
-    def video(self, split: Split, held_out: Literal["", "take", "style"], variant: int) -> Video:
-        folder, name = self.action.label.replace(" ", "_").replace("/", "_"), self.take.replace("/", "_")
+    def video(self, split: Split, held_out: HeldOut, variant: int) -> Video:
+        folder, name = (re.sub(r"[^\w-]+", "_", text)[:_LONGEST_NAME] for text in (self.action.label, self.take))
         return Video(
             path=f"{folder}/{name}_{self.span[0]}_{variant}.mp4",
             label=self.action.label,
@@ -244,7 +252,10 @@ def _actions_of(motion: Motion, known: Actions | None) -> list[Action]:
 
 
 def _in_turn(cuts: Sequence[_Cut]) -> list[_Cut]:
-    """Returns the cuts in an order of which any beginning has all styles alike, and few from one recording."""
+    """Returns the cuts in an order of which any beginning has all styles alike, and few from one recording.
+
+    What runs backwards comes last: it is seen where recordings do not show enough of an action.
+    """
     styles = {cut.take: cut.style for cut in cuts}
     places, ranks, numbers = {}, Counter[str](), Counter[str]()
     for take in sorted(styles, key=lambda key: hashlib.md5(key.encode(), usedforsecurity=False).digest()):
@@ -252,7 +263,7 @@ def _in_turn(cuts: Sequence[_Cut]) -> list[_Cut]:
         ranks[styles[take]] += 1
     turns = []
     for cut in cuts:
-        turns.append((numbers[cut.take], places[cut.take], cut.style))
+        turns.append((cut.action.reversed, numbers[cut.take], places[cut.take], cut.style))
         numbers[cut.take] += 1
     return [cuts[number] for number in sorted(range(len(cuts)), key=turns.__getitem__)]
 
@@ -274,4 +285,4 @@ def _write_list(out: Path, videos: Sequence[Video]) -> None:
     with (out / LIST).open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Video)])
         writer.writeheader()
-        writer.writerows(map(dataclasses.asdict, videos))
+        writer.writerows(dataclasses.asdict(video) for video in videos)

@@ -229,7 +229,7 @@ class Outlines:
 
     def draw(self, brush: "ImageDraw", frame: int) -> None:
         """Draws a frame on a picture."""
-        polygons = self.polygons[frame].reshape(*self.polygons.shape[1:3], -1).tolist()
+        polygons = self.polygons[frame].reshape(*self.polygons.shape[1:3], 2 * len(_ANGLES)).tolist()
         colours = self.colours[frame].tolist()
         for part in self.order[frame].tolist():
             for layer in range(self.layers[part]):

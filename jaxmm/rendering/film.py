@@ -41,6 +41,7 @@ def write_mp4(path: Path, frames: Iterable[UInt8[np.ndarray, "height width 3"]],
     if importlib.util.find_spec("av") is None:
         raise MissingExtraError.of("av", extra="video")
     import av
+    from av.error import FFmpegError
 
     frames = iter(frames)
     first = next(frames, None)
@@ -58,7 +59,7 @@ def write_mp4(path: Path, frames: Iterable[UInt8[np.ndarray, "height width 3"]],
                 count += 1
             container.mux(stream.encode())
         building.replace(path)
-    except (OSError, ValueError, av.error.FFmpegError) as error:
+    except (OSError, ValueError, FFmpegError) as error:
         with contextlib.suppress(OSError):
             building.unlink()
         raise DataError(f"{path}: cannot be written ({reason(error)}); choose another folder or size") from error

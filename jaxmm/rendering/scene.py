@@ -14,7 +14,7 @@ from jaxmm.rendering.camera import Camera
 from jaxmm.rendering.figure import Figure
 
 _FINER = 2  # Pictures are drawn so many times as large, and made smaller, to smooth their edges.
-_FOLLOWING_SECONDS = 1.5
+_FOLLOWING_SECONDS = 0.7
 _LONGEST_PATH = 0.6  # Metres from the middle of the path that a camera shows without following more.
 _MIDDLE = 0.52  # of a figure's height
 

@@ -94,10 +94,10 @@ class _Row:
             raise ValueError(f"storage {brief(key)} is missing; {DAMAGED}")
         place, size = self._places[key]
         self._file.seek(place)
-        content = np.empty(size, np.uint8)
-        if self._file.readinto(memoryview(content)) != size:
+        content = bytearray(size)
+        if self._file.readinto(content) != size:
             raise ValueError(f"storage {brief(key)} is cut; {DAMAGED}")
-        return content
+        return np.frombuffer(content, np.uint8)
 
     def _plain(self, start: int) -> tuple[Any, int]:
         return unpickle(self._head, start=start, symbols=(), persistent=_no_storage, call=_nothing)

@@ -154,6 +154,15 @@ def test_captions_are_labels_of_other_recordings(make_raise):
     assert all((video.start, video.end) == (0.0, 3.1) for video in videos)
 
 
+def test_names_of_files_are_safe_and_no_two_recordings_write_one(make_raise):
+    motion = dataclasses.replace(make_raise("../a"), captions=("../a person; waves / " + "long " * 80,))
+    (video, *_) = Rendering().plan([motion])
+    assert ".." not in video.path and max(map(len, video.path.split("/"))) < 100
+    assert video.take == "../a" and video.label == motion.captions[0]
+    with pytest.raises(DataError, match="would write one file; rename one"):
+        Rendering().plan([motion, dataclasses.replace(motion, key="/a")])
+
+
 def test_recordings_that_show_nothing_and_impossible_settings_are_refused(make_raise):
     with pytest.raises(DataError, match="no recording shows an action of 'bandai'"):
         few().plan([make_raise(content="dance")])
