@@ -79,7 +79,8 @@ def make_program(content: bytes, metadata: Metadata) -> Callable[[Mapping[str, n
 
     def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         try:
-            return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+            made = session.run(names, dict(inputs))
+            return {name: np.asarray(own) for name, own in zip(names, made, strict=True)}
         except Exception as error:
             raise ArtefactError(f"ONNX Runtime cannot run it ({reason(error)})") from error
 
