@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxmm.artefact.running import Artefact as Artefact
+    from jaxmm.data.images import ImagePreparation as ImagePreparation
     from jaxmm.data.motion import Motion as Motion
     from jaxmm.data.motion import Skeleton as Skeleton
     from jaxmm.data.motion_text import MotionText as MotionText
+    from jaxmm.data.prompts import Prompts as Prompts
     from jaxmm.data.segmentation.sources import ProceduralSegments as ProceduralSegments
     from jaxmm.data.segmentation.sources import SegmentationFolder as SegmentationFolder
     from jaxmm.data.segmentation.video import LabelledVideo as LabelledVideo
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from jaxmm.data.splits import HashSplit as HashSplit
     from jaxmm.data.splits import TagSplit as TagSplit
     from jaxmm.data.transforms import Augmentation as Augmentation
+    from jaxmm.encoders.clip import Clip as Clip
+    from jaxmm.encoders.clip import ClipText as ClipText
+    from jaxmm.encoders.clip import ClipVision as ClipVision
     from jaxmm.encoders.heads import ProjectionHead as ProjectionHead
     from jaxmm.encoders.pose import PoseConvGru as PoseConvGru
     from jaxmm.encoders.pose_transformer import PosePatchVit as PosePatchVit
@@ -108,12 +113,17 @@ _HOMES = {
     "FileSplit": "jaxmm.data.splits",
     "TagSplit": "jaxmm.data.splits",
     "Augmentation": "jaxmm.data.transforms",
+    "ImagePreparation": "jaxmm.data.images",
+    "Prompts": "jaxmm.data.prompts",
     # Modules and losses
     "PoseConvGru": "jaxmm.encoders.pose",
     "PoseTransformer": "jaxmm.encoders.pose_transformer",
     "PosePatchVit": "jaxmm.encoders.pose_transformer",
     "TransformerText": "jaxmm.encoders.text",
     "HFFlaxBackbone": "jaxmm.weights",
+    "Clip": "jaxmm.encoders.clip",
+    "ClipVision": "jaxmm.encoders.clip",
+    "ClipText": "jaxmm.encoders.clip",
     "ProjectionHead": "jaxmm.encoders.heads",
     "TemporalConvNet": "jaxmm.encoders.tcn",
     "FrameProjector": "jaxmm.encoders.tcn",

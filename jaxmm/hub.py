@@ -6,7 +6,15 @@ from pathlib import Path
 
 from jaxmm.errors import WeightsError
 
-CONFIG, TENSORS = "config.json", "model.safetensors"
+CONFIG, TENSORS, INDEX, TORCH_TENSORS = (
+    "config.json",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+)
+"""Names in a checkpoint: its settings; its tensors, as one file, as parts that an index lists, or as torch writes them.
+"""
+
 _PACKAGE = "package:"
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 _KINDS = (
@@ -14,8 +22,9 @@ _KINDS = (
     "or a hub id 'organisation/name'"
 )
 
-HUB_FILES = (TENSORS, "*.json", "*.txt")
-"""What is fetched from the hub: weights, configuration and tokenizer files; never code or pickles."""
+HUB_FILES = (TENSORS, "model-*-of-*.safetensors", "*.json", "*.txt")
+"""What is fetched from the hub: weights, configuration and tokenizer files; never code. Only where these hold no
+weights is `pytorch_model.bin` fetched too, which is read without running anything in it."""
 
 
 def find_checkpoint(reference: str, *, revision: str | None = None) -> Path:
@@ -87,7 +96,10 @@ def _from_hub(hub_id: str, revision: str | None) -> Path:
     try:
         from huggingface_hub import snapshot_download
 
-        return Path(snapshot_download(hub_id, revision=revision, allow_patterns=list(HUB_FILES)))
+        folder = Path(snapshot_download(hub_id, revision=revision, allow_patterns=list(HUB_FILES)))
+        if not any((folder / name).is_file() for name in (TENSORS, INDEX)):
+            snapshot_download(hub_id, revision=revision, allow_patterns=[TORCH_TENSORS])
+        return folder
     # The client raises its own errors, those of its HTTP library and of the operating system, by version and setting.
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

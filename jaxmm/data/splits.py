@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-from jaxmm.errors import DataError, reason
+from jaxmm.errors import DataError, brief, reason
 from jaxmm.files import read_json
 
 Split: TypeAlias = Literal["train", "val", "test"]
@@ -89,7 +89,7 @@ class FileSplit:
         for split, keys in lists.items():
             for key in keys:
                 if key in assigned:
-                    raise DataError(f"{self.path}: {key!r} stands in {assigned[key]!r} and in {split!r}; keep one")
+                    raise DataError(f"{self.path}: {brief(key)} stands in {assigned[key]!r} and in {split!r}; keep one")
                 assigned[key] = split
         _same_keys(self.path, assigned, tags)
         return assigned
@@ -120,7 +120,8 @@ class TagSplit:
             value = own.get(self.tag)
             if value not in _SPLITS:
                 raise DataError(
-                    f"{key}: tag {self.tag!r} is {value!r}, not train, val or test; choose a HashSplit or a FileSplit"
+                    f"{key}: tag {self.tag!r} is {brief(value)}, not train, val or test; "
+                    "choose a HashSplit or a FileSplit"
                 )
             assigned[key] = value
         return assigned
@@ -133,6 +134,6 @@ def _is_texts(value: object) -> bool:
 def _same_keys(path: str, assigned: Iterable[str], present: Iterable[str]) -> None:
     unknown, missing = sorted(set(assigned) - set(present)), sorted(set(present) - set(assigned))
     if unknown:
-        raise DataError(f"{path}: {unknown[0]!r} and {len(unknown) - 1} more are not in the data; remove them")
+        raise DataError(f"{path}: {brief(unknown[0])} and {len(unknown) - 1} more are not in the data; remove them")
     if missing:
-        raise DataError(f"{path}: {missing[0]!r} and {len(missing) - 1} more of the data have no split; add them")
+        raise DataError(f"{path}: {brief(missing[0])} and {len(missing) - 1} more of the data have no split; add them")

@@ -12,8 +12,9 @@ from jaxmm.data.cache import cache_dir
 from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.data.text import TOKENIZER_FILE
 from jaxmm.errors import ConfigError, WeightsError
-from jaxmm.hub import CONFIG, TENSORS, find_checkpoint
+from jaxmm.hub import CONFIG, find_checkpoint
 from jaxmm.tasks.sentences import SentenceEncoder
+from jaxmm.weights.files import tensor_files
 from jaxmm.weights.label_embeddings import FORMATS, read_label_embeddings, write_label_embeddings
 
 WORDS = "words"
@@ -101,7 +102,7 @@ def _of_file(path: Path, vocabulary: Vocabulary) -> Float32[np.ndarray, "labels 
 
 def _of_checkpoint(folder: Path, descriptions: tuple[str, ...]) -> Float32[np.ndarray, "labels dim"]:
     """Embeds descriptions, or returns what was kept of the same ones and the same weights and tokenizer."""
-    files = [path for name in (CONFIG, TENSORS, TOKENIZER_FILE) if (path := folder / name).is_file()]
+    files = [path for path in (folder / CONFIG, *tensor_files(folder), folder / TOKENIZER_FILE) if path.is_file()]
     read = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     identity = hashlib.sha256(json.dumps([read, descriptions]).encode()).hexdigest()[:24]
     kept = cache_dir() / "semantics" / f"{identity}.safetensors"

@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxmm.encoders.text import TransformerText
 from jaxmm.encoders.text_layers import NUM_DISTANCE_BUCKETS
-from jaxmm.weights.rules import LINEAR, Rule, WeightTable, repeat
+from jaxmm.weights.rules import Rule, WeightTable, dense_rules, norm_rules, repeat
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,14 +47,6 @@ class TextFamily:
         return WeightTable(rules, self.ignored, self.prefix, self.old_endings)
 
 
-def _dense(foreign: str, ours: str) -> tuple[Rule, Rule]:
-    return Rule(f"{foreign}.weight", f"{ours}/kernel", LINEAR), Rule(f"{foreign}.bias", f"{ours}/bias")
-
-
-def _norm(foreign: str, ours: str) -> tuple[Rule, Rule]:
-    return Rule(f"{foreign}.weight", f"{ours}/scale"), Rule(f"{foreign}.bias", f"{ours}/bias")
-
-
 BERT = TextFamily(
     model_type="bert",
     architecture="BertModel",
@@ -81,17 +73,17 @@ BERT = TextFamily(
         Rule("embeddings.word_embeddings.weight", "embeddings/token/embedding"),
         Rule("embeddings.position_embeddings.weight", "embeddings/position/embedding"),
         Rule("embeddings.token_type_embeddings.weight", "embeddings/token_type/embedding"),
-        *_norm("embeddings.LayerNorm", "embeddings/norm"),
+        *norm_rules("embeddings.LayerNorm", "embeddings/norm"),
     ),
     layer=(
-        *_dense("encoder.layer.{layer}.attention.self.query", "layer_{layer}/attention/query"),
-        *_dense("encoder.layer.{layer}.attention.self.key", "layer_{layer}/attention/key"),
-        *_dense("encoder.layer.{layer}.attention.self.value", "layer_{layer}/attention/value"),
-        *_dense("encoder.layer.{layer}.attention.output.dense", "layer_{layer}/attention/out"),
-        *_norm("encoder.layer.{layer}.attention.output.LayerNorm", "layer_{layer}/attention_norm"),
-        *_dense("encoder.layer.{layer}.intermediate.dense", "layer_{layer}/feedforward_in"),
-        *_dense("encoder.layer.{layer}.output.dense", "layer_{layer}/feedforward_out"),
-        *_norm("encoder.layer.{layer}.output.LayerNorm", "layer_{layer}/feedforward_norm"),
+        *dense_rules("encoder.layer.{layer}.attention.self.query", "layer_{layer}/attention/query"),
+        *dense_rules("encoder.layer.{layer}.attention.self.key", "layer_{layer}/attention/key"),
+        *dense_rules("encoder.layer.{layer}.attention.self.value", "layer_{layer}/attention/value"),
+        *dense_rules("encoder.layer.{layer}.attention.output.dense", "layer_{layer}/attention/out"),
+        *norm_rules("encoder.layer.{layer}.attention.output.LayerNorm", "layer_{layer}/attention_norm"),
+        *dense_rules("encoder.layer.{layer}.intermediate.dense", "layer_{layer}/feedforward_in"),
+        *dense_rules("encoder.layer.{layer}.output.dense", "layer_{layer}/feedforward_out"),
+        *norm_rules("encoder.layer.{layer}.output.LayerNorm", "layer_{layer}/feedforward_norm"),
     ),
     prefix="bert.",
     ignored=("embeddings.position_ids", "pooler.*", "cls.*", "classifier.*", "qa_outputs.*"),
@@ -123,17 +115,17 @@ DISTILBERT = TextFamily(
     embeddings=(
         Rule("embeddings.word_embeddings.weight", "embeddings/token/embedding"),
         Rule("embeddings.position_embeddings.weight", "embeddings/position/embedding"),
-        *_norm("embeddings.LayerNorm", "embeddings/norm"),
+        *norm_rules("embeddings.LayerNorm", "embeddings/norm"),
     ),
     layer=(
-        *_dense("transformer.layer.{layer}.attention.q_lin", "layer_{layer}/attention/query"),
-        *_dense("transformer.layer.{layer}.attention.k_lin", "layer_{layer}/attention/key"),
-        *_dense("transformer.layer.{layer}.attention.v_lin", "layer_{layer}/attention/value"),
-        *_dense("transformer.layer.{layer}.attention.out_lin", "layer_{layer}/attention/out"),
-        *_norm("transformer.layer.{layer}.sa_layer_norm", "layer_{layer}/attention_norm"),
-        *_dense("transformer.layer.{layer}.ffn.lin1", "layer_{layer}/feedforward_in"),
-        *_dense("transformer.layer.{layer}.ffn.lin2", "layer_{layer}/feedforward_out"),
-        *_norm("transformer.layer.{layer}.output_layer_norm", "layer_{layer}/feedforward_norm"),
+        *dense_rules("transformer.layer.{layer}.attention.q_lin", "layer_{layer}/attention/query"),
+        *dense_rules("transformer.layer.{layer}.attention.k_lin", "layer_{layer}/attention/key"),
+        *dense_rules("transformer.layer.{layer}.attention.v_lin", "layer_{layer}/attention/value"),
+        *dense_rules("transformer.layer.{layer}.attention.out_lin", "layer_{layer}/attention/out"),
+        *norm_rules("transformer.layer.{layer}.sa_layer_norm", "layer_{layer}/attention_norm"),
+        *dense_rules("transformer.layer.{layer}.ffn.lin1", "layer_{layer}/feedforward_in"),
+        *dense_rules("transformer.layer.{layer}.ffn.lin2", "layer_{layer}/feedforward_out"),
+        *norm_rules("transformer.layer.{layer}.output_layer_norm", "layer_{layer}/feedforward_norm"),
     ),
     prefix="distilbert.",
     ignored=("embeddings.position_ids", "vocab_*", "pre_classifier.*", "classifier.*", "qa_outputs.*"),
@@ -161,19 +153,19 @@ MPNET = TextFamily(
     embeddings=(
         Rule("embeddings.word_embeddings.weight", "embeddings/token/embedding"),
         Rule("embeddings.position_embeddings.weight", "embeddings/position/embedding"),
-        *_norm("embeddings.LayerNorm", "embeddings/norm"),
+        *norm_rules("embeddings.LayerNorm", "embeddings/norm"),
         # torch lists it after the layers; it acts in the first one already, and freezes with what comes before that.
         Rule("encoder.relative_attention_bias.weight", "position_bias/embedding"),
     ),
     layer=(
-        *_dense("encoder.layer.{layer}.attention.attn.q", "layer_{layer}/attention/query"),
-        *_dense("encoder.layer.{layer}.attention.attn.k", "layer_{layer}/attention/key"),
-        *_dense("encoder.layer.{layer}.attention.attn.v", "layer_{layer}/attention/value"),
-        *_dense("encoder.layer.{layer}.attention.attn.o", "layer_{layer}/attention/out"),
-        *_norm("encoder.layer.{layer}.attention.LayerNorm", "layer_{layer}/attention_norm"),
-        *_dense("encoder.layer.{layer}.intermediate.dense", "layer_{layer}/feedforward_in"),
-        *_dense("encoder.layer.{layer}.output.dense", "layer_{layer}/feedforward_out"),
-        *_norm("encoder.layer.{layer}.output.LayerNorm", "layer_{layer}/feedforward_norm"),
+        *dense_rules("encoder.layer.{layer}.attention.attn.q", "layer_{layer}/attention/query"),
+        *dense_rules("encoder.layer.{layer}.attention.attn.k", "layer_{layer}/attention/key"),
+        *dense_rules("encoder.layer.{layer}.attention.attn.v", "layer_{layer}/attention/value"),
+        *dense_rules("encoder.layer.{layer}.attention.attn.o", "layer_{layer}/attention/out"),
+        *norm_rules("encoder.layer.{layer}.attention.LayerNorm", "layer_{layer}/attention_norm"),
+        *dense_rules("encoder.layer.{layer}.intermediate.dense", "layer_{layer}/feedforward_in"),
+        *dense_rules("encoder.layer.{layer}.output.dense", "layer_{layer}/feedforward_out"),
+        *norm_rules("encoder.layer.{layer}.output.LayerNorm", "layer_{layer}/feedforward_norm"),
     ),
     prefix="mpnet.",
     ignored=("embeddings.position_ids", "pooler.*", "lm_head.*", "classifier.*", "qa_outputs.*"),

@@ -1,4 +1,4 @@
-"""The files of a checkpoint folder: config.json and model.safetensors."""
+"""The files of a checkpoint folder: config.json, and the tensors in one of three forms."""
 
 import json
 from collections.abc import Mapping
@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxmm.errors import WeightsError, reason
+from jaxmm.errors import WeightsError, brief, reason
 from jaxmm.files import check_safetensors, read_json
-from jaxmm.hub import CONFIG, TENSORS
+from jaxmm.hub import CONFIG, INDEX, TENSORS, TORCH_TENSORS
+from jaxmm.weights.torch_file import read_torch
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -37,11 +38,40 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     return config
 
 
-def read_tensors(folder: str | Path) -> dict[str, np.ndarray]:
-    """Returns the tensors in a checkpoint's model.safetensors by name; no other format is read.
+def config_number(config: Mapping[str, Any], key: str, *, field: str, like: float, where: str) -> int | float:
+    """Returns a number in a checkpoint's config.json.
+
+    Args:
+        config: What config.json holds.
+        key: The number's name there.
+        field: What it sets.
+        like: A float where a rate in [0, 1) is looked for, and otherwise a whole number, at least 1.
+        where: The file, for messages.
 
     Raises:
-        WeightsError: If the file is absent (saying how to convert what is there instead) or damaged.
+        WeightsError: If there is none, or another one.
+
+    Example:
+        >>> config_number({"hidden_size": 768}, "hidden_size", field="dim", like=512, where="config.json")
+        768
+    """
+    if key not in config:
+        raise WeightsError(f"{where}: '{key}' is missing, which sets {field}; add it, or fetch the checkpoint again")
+    value, is_rate = config[key], isinstance(like, float)
+    if isinstance(value, bool) or not isinstance(value, (int, float) if is_rate else int):
+        raise WeightsError(
+            f"{where}: '{key}' is {brief(value)}; it must be {'a number' if is_rate else 'a whole number'}"
+        )
+    if not (0 <= value < 1 if is_rate else value >= 1):
+        raise WeightsError(f"{where}: '{key}' is {value!r}; it must be {'in [0, 1)' if is_rate else 'at least 1'}")
+    return float(value) if is_rate else value
+
+
+def read_tensors(folder: str | Path) -> dict[str, np.ndarray]:
+    """Returns the tensors of a checkpoint by name, from the files that `tensor_files` lists.
+
+    Raises:
+        WeightsError: If the files are absent, damaged, or not those that an index describes.
 
     Example:
         >>> import tempfile
@@ -50,10 +80,52 @@ def read_tensors(folder: str | Path) -> dict[str, np.ndarray]:
         ...     read_tensors(folder)["lin.weight"].shape
         (2, 3)
     """
-    path = Path(folder) / TENSORS
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such file; {_how_to_convert(path.parent)}")
-    return read_safetensors(path)
+    folder = Path(folder)
+    files = tensor_files(folder)
+    if files[0].name == TORCH_TENSORS:
+        return _read_state(files[0])
+    if files[0].name == TENSORS:
+        return read_safetensors(files[0])
+    tensors: dict[str, np.ndarray] = {}
+    listed = _read_index(folder)
+    for path in files:
+        part = read_safetensors(path)
+        if set(part) != {name for name, file in listed.items() if file == path.name}:
+            raise WeightsError(f"{path}: does not hold the tensors that {INDEX} lists; fetch the checkpoint again")
+        tensors |= part
+    return tensors
+
+
+def tensor_files(folder: str | Path) -> tuple[Path, ...]:
+    """Returns the files that hold a checkpoint's tensors.
+
+    They are `model.safetensors`, or else the parts that `model.safetensors.index.json` lists, or else
+    `pytorch_model.bin`, which is read without running anything in it.
+
+    Raises:
+        WeightsError: If there are none, or the index is damaged.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_checkpoint(folder, {"lin.weight": np.ones((2, 3), np.float32)}, {"model_type": "bert"})
+        ...     [path.name for path in tensor_files(folder)]
+        ['model.safetensors']
+    """
+    folder = Path(folder)
+    if (folder / TENSORS).is_file():
+        return (folder / TENSORS,)
+    if (folder / INDEX).is_file():
+        return tuple(folder / name for name in sorted(set(_read_index(folder).values())))
+    if (folder / TORCH_TENSORS).is_file():
+        return (folder / TORCH_TENSORS,)
+    hint = f"give the folder of a checkpoint, with {CONFIG} and {TENSORS}"
+    if (folder / f"{TORCH_TENSORS}.index.json").is_file():
+        hint = (
+            "parts of a pytorch_model.bin are not read; where torch is installed, convert them once: "
+            f"AutoModel.from_pretrained({str(folder)!r}).save_pretrained({str(folder)!r})"
+        )
+    raise WeightsError(f"{folder / TENSORS}: no such file; {hint}")
 
 
 def read_safetensors(path: Path) -> dict[str, np.ndarray]:
@@ -115,12 +187,29 @@ def write_checkpoint(folder: str | Path, tensors: Mapping[str, np.ndarray], conf
         ) from error
 
 
-def _how_to_convert(folder: Path) -> str:
-    if (folder / f"{TENSORS}.index.json").is_file():
-        return "the checkpoint is split into several files; save it as one with transformers, max_shard_size='50GB'"
-    if (folder / "pytorch_model.bin").is_file():
-        return (
-            "pytorch_model.bin can run code when it is read and is not supported; where torch is installed, convert "
-            f"it once: AutoModel.from_pretrained({str(folder)!r}).save_pretrained({str(folder)!r})"
+def _read_index(folder: Path) -> dict[str, str]:
+    """Returns the name of the file that holds each tensor."""
+    path = folder / INDEX
+    try:
+        index = read_json(path)
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path}: not readable as JSON ({reason(error)}); fetch the checkpoint again") from error
+    listed = index.get("weight_map") if isinstance(index, dict) else None
+    if not isinstance(listed, dict) or not listed:
+        raise WeightsError(f"{path}: has no 'weight_map' of tensors and files; fetch the checkpoint again")
+    for file in listed.values():
+        # An index is not trusted: it names files of its own folder.
+        if not isinstance(file, str) or Path(file).name != file or not file.endswith(".safetensors"):
+            raise WeightsError(f"{path}: lists {brief(file)}, which is no safetensors file beside it; fetch it again")
+    return listed
+
+
+def _read_state(path: Path) -> dict[str, np.ndarray]:
+    state = read_torch(path)
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, np.ndarray) for name, tensor in state.items()
+    ):
+        raise WeightsError(
+            f"{path}: holds no table of tensors by name; save it as torch.save(model.state_dict(), path)"
         )
-    return f"give the folder of a checkpoint, with {CONFIG} and {TENSORS}"
+    return state

@@ -76,6 +76,26 @@ class WeightTable:
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.ignored)
 
 
+def dense_rules(foreign: str, ours: str) -> tuple[Rule, Rule]:
+    """Returns the rules of a torch Linear that becomes a Flax Dense.
+
+    Example:
+        >>> [rule.ours for rule in dense_rules("encoder.lin", "out")]
+        ['out/kernel', 'out/bias']
+    """
+    return Rule(f"{foreign}.weight", f"{ours}/kernel", LINEAR), Rule(f"{foreign}.bias", f"{ours}/bias")
+
+
+def norm_rules(foreign: str, ours: str) -> tuple[Rule, Rule]:
+    """Returns the rules of a LayerNorm.
+
+    Example:
+        >>> [rule.ours for rule in norm_rules("encoder.LayerNorm", "norm")]
+        ['norm/scale', 'norm/bias']
+    """
+    return Rule(f"{foreign}.weight", f"{ours}/scale"), Rule(f"{foreign}.bias", f"{ours}/bias")
+
+
 def repeat(rules: Iterable[Rule], num_layers: int) -> tuple[Rule, ...]:
     """Fills `{layer}` in with 0 to `num_layers` - 1, all rules of a layer before those of the next.
 
@@ -139,7 +159,8 @@ def export_tree(params: Params, table: WeightTable) -> dict[str, np.ndarray]:
     for rule in table.rules:
         value = np.asarray(leaves[rule.ours])
         # A checkpoint file takes a buffer as it lies in memory, so a transposed view would be saved untransposed.
-        exported[rule.foreign] = np.ascontiguousarray(value.transpose(np.argsort(rule.axes)) if rule.axes else value)
+        value = value.transpose(np.argsort(rule.axes)) if rule.axes else value
+        exported[rule.foreign] = np.asarray(value, order="C")
     return exported
 
 

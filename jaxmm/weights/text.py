@@ -14,7 +14,7 @@ from jaxmm.errors import WeightsError, reason
 from jaxmm.hub import CONFIG
 from jaxmm.typing import Params
 from jaxmm.weights.families import FAMILIES, backbone_table, family_of
-from jaxmm.weights.files import read_config, read_tensors, write_checkpoint
+from jaxmm.weights.files import config_number, read_config, read_tensors, write_checkpoint
 from jaxmm.weights.hf_flax import HFFlaxBackbone, flatten_names
 from jaxmm.weights.rules import export_tree, import_tree
 
@@ -137,20 +137,11 @@ def _module_of(config: Mapping[str, Any], where: str) -> TransformerText:
     for key, supported in family.required.items():
         if config.get(key, supported) != supported:
             raise WeightsError(f"{where}: {key} {config[key]!r} is not supported; supported is {supported!r}")
-    fields: dict[str, Any] = {name: _number(config, key, name, where) for name, key in family.fields.items()}
+    fields: dict[str, Any] = {
+        name: config_number(config, key, field=name, like=getattr(TransformerText, name), where=where)
+        for name, key in family.fields.items()
+    }
     return TransformerText(**fields, **family.fixed)
-
-
-def _number(config: Mapping[str, Any], key: str, field: str, where: str) -> int | float:
-    if key not in config:
-        raise WeightsError(f"{where}: '{key}' is missing, which sets {field}; add it, or fetch the checkpoint again")
-    value = config[key]
-    is_rate = isinstance(getattr(TransformerText, field), float)
-    if isinstance(value, bool) or not isinstance(value, (int, float) if is_rate else int):
-        raise WeightsError(f"{where}: '{key}' is {value!r}; it must be {'a number' if is_rate else 'a whole number'}")
-    if not (0 <= value < 1 if is_rate else value >= 1):
-        raise WeightsError(f"{where}: '{key}' is {value!r}; it must be {'in [0, 1)' if is_rate else 'at least 1'}")
-    return float(value) if is_rate else value
 
 
 def _different_fields(module: TransformerText, described: TransformerText) -> list[str]:

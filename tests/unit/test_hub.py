@@ -1,3 +1,4 @@
+import fnmatch
 import sys
 import types
 
@@ -5,7 +6,7 @@ import huggingface_hub
 import pytest
 
 from jaxmm.errors import WeightsError
-from jaxmm.hub import find_checkpoint
+from jaxmm.hub import HUB_FILES, find_checkpoint
 
 THREE_KINDS = r"a local folder, 'package:NAME' .* or a hub id"
 
@@ -92,10 +93,23 @@ def test_real_minilm_package_is_found():
 
 
 def test_a_hub_id_is_fetched_without_code_and_pinned(hub, tmp_path):
+    make_checkpoint(tmp_path / "snapshot")
     assert find_checkpoint("org/name", revision="abc123") == tmp_path / "snapshot"
     assert find_checkpoint("distilbert-base-uncased") == tmp_path / "snapshot"
-    patterns = ("model.safetensors", "*.json", "*.txt")
-    assert hub == [("org/name", "abc123", patterns), ("distilbert-base-uncased", None, patterns)]
+    assert hub == [("org/name", "abc123", HUB_FILES), ("distilbert-base-uncased", None, HUB_FILES)]
+    names = ["model.safetensors", "model-00001-of-00002.safetensors", "tokenizer.json", "pytorch_model.bin", "model.py"]
+    fetched = [any(fnmatch.fnmatch(name, pattern) for pattern in HUB_FILES) for name in names]
+    assert fetched == [True, True, True, False, False]
+
+
+def test_weights_as_torch_writes_them_are_fetched_only_where_there_are_no_others(hub, tmp_path):
+    folder = tmp_path / "snapshot"
+    assert find_checkpoint("org/name", revision="v1") == folder
+    assert hub == [("org/name", "v1", HUB_FILES), ("org/name", "v1", ("pytorch_model.bin",))]
+    folder.mkdir()
+    (folder / "model.safetensors.index.json").write_text("{}")
+    assert find_checkpoint("org/name") == folder
+    assert hub[2:] == [("org/name", None, HUB_FILES)]
 
 
 @pytest.mark.parametrize("failure", [OSError("no route"), ValueError("bad id"), RuntimeError(""), KeyError("x")])

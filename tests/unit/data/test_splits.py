@@ -100,3 +100,14 @@ def test_a_tag_may_name_the_split():
 def test_a_tag_that_is_no_split_is_refused(tags, value):
     with pytest.raises(DataError, match=f"b: tag 'split' is {value}, not train, val or test; choose a HashSplit"):
         TagSplit().assign({"a": {"split": "train"}, "b": tags})
+
+
+def test_a_message_does_not_quote_all_of_a_damaged_table(tmp_path):
+    with pytest.raises(DataError) as caught:
+        TagSplit().assign({"a": {"split": "[" * 5000}})
+    assert len(str(caught.value)) < 300
+    path = tmp_path / "splits.json"
+    path.write_text(json.dumps({"train": ["[" * 5000]}))
+    with pytest.raises(DataError, match="and 0 more are not in the data") as caught:
+        FileSplit(path=str(path)).assign({})
+    assert len(str(caught.value)) < 300 + len(str(path))

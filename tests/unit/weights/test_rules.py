@@ -43,6 +43,12 @@ def test_import_then_export_is_bit_equal_ordered_and_contiguous():
     assert all(tensor.flags.c_contiguous for tensor in exported.values())
 
 
+def test_a_scalar_comes_back_as_a_scalar():
+    table = WeightTable((Rule("logit_scale", "scale"),))
+    tree = import_tree({"logit_scale": np.array(2.5, np.float32)}, table, {"scale": np.zeros((), np.float32)})
+    assert export_tree(tree, table)["logit_scale"].shape == tree["scale"].shape == ()
+
+
 @given(st.permutations((0, 1, 2, 3)))
 def test_any_order_of_axes_comes_back(axes):
     table = WeightTable((Rule("conv.weight", "conv/kernel", tuple(axes)),))
