@@ -22,3 +22,6 @@ Batch: TypeAlias = Mapping[str, Array]
 
 Metrics: TypeAlias = Mapping[str, Array]
 """Scalars by name, `<split>/<direction>/<name>` once reported."""
+
+Length: TypeAlias = Any
+"""Length of an axis: a whole number, or an expression of lengths where a program is traced for all sizes at once."""

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxmm.errors import ConfigError
+from jaxmm.typing import Length
 
 MotionInputs: TypeAlias = Literal["positions", "positions_and_velocities"]
 """What an encoder reads of each joint: where it is, or also how far it moved since the frame before."""
@@ -95,7 +96,7 @@ class PatchEmbedding(nn.Module):
         return tokens, mask
 
 
-def sinusoids(num_places: int, dim: int) -> Float[Array, "places dim"]:
+def sinusoids(num_places: Length, dim: int) -> Float[Array, "places dim"]:
     """Returns the sines, then the cosines, of each place's number at wavelengths from 2 pi to nearly 20,000 pi.
 
     Example:

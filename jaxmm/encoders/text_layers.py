@@ -8,6 +8,7 @@ from jaxmm.encoders.dropout import Dropout
 from jaxmm.encoders.layers import layer_norm
 from jaxmm.encoders.transformer import Attention
 from jaxmm.errors import DataError
+from jaxmm.typing import Length
 
 NORMAL = nn.initializers.normal(0.02)
 """How tables and kernels start."""
@@ -156,7 +157,7 @@ class TransformerTextLayer(nn.Module):
         return self.feedforward_norm(hidden + change)
 
 
-def distance_buckets(num_tokens: int) -> Int[Array, "tokens tokens"]:
+def distance_buckets(num_tokens: Length) -> Int[Array, "tokens tokens"]:
     """Returns the bucket of the distance from each token (row) to each other (column).
 
     Distances below 8 have buckets of their own, longer ones share 8 whose widths grow by the square root of two; the

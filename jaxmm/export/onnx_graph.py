@@ -2,19 +2,17 @@
 
 import ast
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from jaxmm.errors import ArtefactError, MissingExtraError, reason
+from jaxmm.typing import Length
 
 OPSET = 20
 """Of the nodes; TensorRT 10 and every ONNX Runtime since 1.17 know it."""
 
 _IR_VERSION = 9
-
-Length: TypeAlias = Any
-"""Length of an axis: a whole number, or one of JAX's symbolic expressions."""
 
 _OPERATIONS: Mapping[type, str] = {ast.Add: "Add", ast.Sub: "Sub", ast.Mult: "Mul"}
 _CALLS: Mapping[str, str] = {"max": "Max", "min": "Min"}

@@ -6,7 +6,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from jaxmm.errors import ArtefactError
-from jaxmm.export.onnx_graph import Graph, Length
+from jaxmm.export.onnx_graph import Graph
+from jaxmm.typing import Length
 
 Rule: TypeAlias = Callable[[Graph, Any, list[str]], str]
 """Adds the nodes of an equation, whose inputs have these names, and returns the name of its output."""

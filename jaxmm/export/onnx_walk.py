@@ -6,8 +6,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from jaxmm.errors import ArtefactError
-from jaxmm.export.onnx_graph import Graph, Length
+from jaxmm.export.onnx_graph import Graph
 from jaxmm.export.onnx_ops import ELEMENTWISE, IDENTITIES, RULES
+from jaxmm.typing import Length
 
 _CALLED = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 _LARGEST_FOLDED = 2**16  # elements of a constant that is computed beforehand

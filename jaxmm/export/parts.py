@@ -9,10 +9,7 @@ from jaxtyping import Array
 
 from jaxmm.artefact import Tensor
 from jaxmm.data.captioned import Captioned
-from jaxmm.data.motion_text import MotionText
-from jaxmm.data.segmented import SegmentedVideos
 from jaxmm.data.sign.layout import HOLISTIC
-from jaxmm.data.sign_text import SignText
 from jaxmm.data.text import TOKENIZER_FILE
 from jaxmm.errors import ConfigError
 from jaxmm.model import ASSETS_FOLDER, Model
@@ -75,8 +72,7 @@ def parts_of(model: Model) -> dict[str, Part]:
 
 def _towers(model: Model) -> tuple[Part, ...]:
     """A motion tower and a text tower into one space."""
-    task, data = model.experiment.task, model.experiment.data
-    assert isinstance(task, Embeds) and isinstance(data, MotionText)
+    task, data = _settings(model)
     skeleton = model.skeleton
     motion = Part(
         name="motion",
@@ -111,8 +107,7 @@ def _towers(model: Model) -> tuple[Part, ...]:
 
 def _generator(model: Model) -> tuple[Part, ...]:
     """The generator of signing, which takes its noise so that it is the same wherever it runs."""
-    task, data = model.experiment.task, model.experiment.data
-    assert isinstance(task, Generates) and isinstance(data, SignText)
+    task, data = _settings(model)
     generator, statistics = task.generator, data.saved_statistics(model.run / ASSETS_FOLDER)
     signers = data.saved_signers(model.run / ASSETS_FOLDER) if generator.num_signers else ()
     most = generator.max_frames
@@ -148,8 +143,7 @@ def _generator(model: Model) -> tuple[Part, ...]:
 
 def _frame_answers(model: Model) -> tuple[Part, ...]:
     """Features of frames, or their preferences for labels."""
-    task, data = model.experiment.task, model.experiment.data
-    assert isinstance(task, AnswersFrames) and isinstance(data, SegmentedVideos)
+    task, data = _settings(model)
     scale = data.saved_scale(model.run / ASSETS_FOLDER)
     vocabulary = data.saved_vocabulary(model.run / ASSETS_FOLDER)
     name, meaning, known = "logits", "preferences for labels", {}
@@ -177,6 +171,11 @@ _OFFERS: Mapping[type, Callable[[Model], tuple[Part, ...]]] = {
     AnswersFrames: _frame_answers,
 }
 """What makes the parts of a task that has a protocol."""
+
+
+def _settings(model: Model) -> tuple[Any, Any]:
+    """Returns task and data, of which the task's protocol and its `check_data` tell the kind."""
+    return model.experiment.task, model.experiment.data
 
 
 def _floats(name: str, shape: tuple[int | str, ...], meaning: str) -> Tensor:

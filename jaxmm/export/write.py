@@ -116,8 +116,7 @@ def _arrays(model: Model) -> dict[str, np.ndarray]:
 
 
 def _write_parameters(path: Path, metadata: Metadata, arrays: Mapping[str, np.ndarray]) -> None:
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
-    save_file(
-        {name: np.ascontiguousarray(own) for name, own in arrays.items()}, path, {SAFETENSORS_KEY: metadata.as_json()}
-    )
+    tensors = {name: np.ascontiguousarray(own) for name, own in arrays.items()}
+    path.write_bytes(save(tensors, {SAFETENSORS_KEY: metadata.as_json()}))

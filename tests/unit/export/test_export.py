@@ -83,7 +83,8 @@ def test_parameters_are_written_by_path_with_the_settings(models, tmp_path):
     path = export(model, "safetensors", out=tmp_path / "all.safetensors")
     with safe_open(path, framework="numpy") as file:
         kernel = file.get_tensor("params/motion/head/out/kernel")
-        assert "collections/motion/batch_stats/norm_0/mean" in file.keys()  # noqa: SIM118
+        names = file.keys()
+        assert "collections/motion/batch_stats/norm_0/mean" in names
     np.testing.assert_array_equal(kernel, model.params["motion"]["head"]["out"]["kernel"])
     assert read_metadata(path).settings["data"]["num_frames"] == 8
     with pytest.raises(ArtefactError, match="holds the parameters of model alone"):
