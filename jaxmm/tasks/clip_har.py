@@ -70,7 +70,7 @@ class ClipHarTask(Task):
         >>> vision = ClipVision(dim=8, num_layers=1, num_heads=2, feedforward_dim=8, embedding_dim=6, image_size=8,
         ...                     patch_size=4)
         >>> task = ClipHarTask(frames=FrameEncoder(backbone=vision), head=ClassifierHead(num_classes=3))
-        >>> batch = ActionVideos(frame_size=8, frames_per_clip=2).blank_batch()
+        >>> batch = jax.tree.map(jnp.asarray, ActionVideos(frame_size=8, frames_per_clip=2).blank_batch())
         >>> params, collections = task.init_variables(jax.random.key(0), batch)
         >>> task.classify(params, collections, batch).shape
         (1, 3)
