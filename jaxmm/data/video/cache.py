@@ -83,9 +83,8 @@ class FeatureCache:
                 _LOG.warning("%s: damaged (%s); it is made again", path, reason(error))
         features = np.asarray(make())
         if features.dtype.kind != "f" or features.ndim < 2:
-            raise DataError(
-                f"features of {content}: {features.dtype} of shape {features.shape}; expected (frames, dim)"
-            )
+            shape = f"{features.dtype} of shape {features.shape}"
+            raise DataError(f"features of {content}: {shape}; expected floats (frames, dim)")
         self._write(path, features)
         return self._open(path)
 

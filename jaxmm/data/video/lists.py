@@ -173,9 +173,7 @@ def list_videos(path: Path, *, names: Mapping[str, int]) -> tuple[list[Row], lis
             word, _, said = line.strip().partition(" ")
             name = path_of(where, word).parts[0]
             if name not in names:
-                raise DataError(
-                    f"{where}: {brief(word)} lies in no folder of a class; add {brief(name)} to the classes"
-                )
+                raise DataError(f"{where}: {brief(word)} lies in the folder of no class; correct it, or add the class")
             if said and said.strip() != str(names[name]):
                 raise DataError(
                     f"{where}: {brief(line.strip())} has the number {brief(said.strip())}, but {name!r} is "

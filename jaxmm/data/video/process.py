@@ -56,7 +56,7 @@ class DecoderProcess:
                 raise MissingExtraError.of(package, extra="video")
         own_path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE.format(memory_mib)],
+            [sys.executable, "-P", "-c", _SERVE.format(memory_mib)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

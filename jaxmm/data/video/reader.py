@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, Int, UInt8
 
 from jaxmm.data.video.info import VideoInfo
 from jaxmm.data.video.process import DecoderProcess, DiedError, LateError, RefusedError
@@ -116,7 +116,9 @@ class VideoReader:
         """
         return VideoInfo(**self._collect(path, {"kind": "scan"})[1])
 
-    def read_frames(self, path: Path, indices: Sequence[int]) -> UInt8[np.ndarray, "frames height width 3"]:
+    def read_frames(
+        self, path: Path, indices: Sequence[int] | Int[np.ndarray, "_"]
+    ) -> UInt8[np.ndarray, "frames height width 3"]:
         """Reads frames by their numbers.
 
         Args:
@@ -132,7 +134,9 @@ class VideoReader:
         wanted, places = np.unique(np.asarray(indices, np.int64), return_inverse=True)
         return np.stack(self._collect(path, {"kind": "indices", "indices": wanted.tolist()})[0])[places]
 
-    def read_times(self, path: Path, times: Sequence[float]) -> UInt8[np.ndarray, "frames height width 3"]:
+    def read_times(
+        self, path: Path, times: Sequence[float] | Float[np.ndarray, "_"]
+    ) -> UInt8[np.ndarray, "frames height width 3"]:
         """Reads the frames that are shown at some times.
 
         Args:

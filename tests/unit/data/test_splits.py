@@ -1,11 +1,12 @@
 import hashlib
 import json
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxmm.data.splits import FileSplit, HashSplit, TagSplit
+from jaxmm.data.splits import FileSplit, HashSplit, TagSplit, few_shots
 from jaxmm.errors import DataError
 
 KEYS = tuple(f"motion_{number}" for number in range(300))
@@ -100,3 +101,26 @@ def test_a_tag_may_name_the_split():
 def test_a_tag_that_is_no_split_is_refused(tags, value):
     with pytest.raises(DataError, match=f"b: tag 'split' is {value}, not train, val or test; choose a HashSplit"):
         TagSplit().assign({"a": {"split": "train"}, "b": tags})
+
+
+def test_recordings_that_share_a_tag_stay_together():
+    tags = {key: {"group": f"g{number // 10}"} for number, key in enumerate(KEYS)}
+    assigned = HashSplit(num_buckets=3, tag="group").assign(tags)
+    for start in range(0, len(KEYS), 10):
+        assert len({assigned[key] for key in KEYS[start : start + 10]}) == 1
+    assert set(assigned.values()) == {"train", "test"}
+    with pytest.raises(DataError, match=r"motion_0: has no tag 'take'; set data.split.tag to None, or add the tag"):
+        HashSplit(tag="take").assign(tags)
+
+
+def test_few_shots_are_of_training_and_stay_for_more():
+    assigned = {key: "test" if number % 5 == 0 else "train" for number, key in enumerate(KEYS)}
+    classes = {key: str(number % 7) for number, key in enumerate(KEYS)}
+    kept = [few_shots(assigned, classes, shots=shots, seed=0) for shots in (1, 4)]
+    for shots, own in zip((1, 4), kept, strict=True):
+        assert [own[key] for key in KEYS if assigned[key] == "test"] == ["test"] * 60
+        counts = Counter(classes[key] for key, split in own.items() if split == "train")
+        assert set(counts.values()) == {shots} and len(counts) == 7
+    assert kept[0].keys() < kept[1].keys()
+    assert few_shots(assigned, classes, shots=4, seed=1) != kept[1]
+    assert few_shots(assigned, classes, shots=300, seed=0) == assigned

@@ -35,3 +35,12 @@ def test_validation_of_the_source_is_kept_but_its_videos_are_tested_in_parts_too
 def test_more_parts_than_videos_are_refused():
     with pytest.raises(ConfigError, match=r"data\.fold is \(0, 10\), but there are 9 videos"):
         hold_out(SPLITS, fold=(0, 10))
+
+
+def test_groups_are_held_out_whole():
+    groups = {name: f"g{number // 3}" for number, name in enumerate(NAMES[:6])}
+    splits = hold_out(SPLITS, val_fraction=0.4, groups=groups)
+    assert held(splits, "val") and held(splits, "train")
+    for group in ("g0", "g1"):
+        assert len({splits[name] for name in groups if groups[name] == group}) == 1
+    assert hold_out(SPLITS, val_fraction=0.3, groups={}) == hold_out(SPLITS, val_fraction=0.3)

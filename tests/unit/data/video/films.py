@@ -35,7 +35,7 @@ def numbers_of(pixels):
 
 
 def write_video(
-    path, frames=None, *, fps=10, times=None, matrix=None, aspect=None, sound=0.0, codec=None, options=None
+    path, frames=None, *, fps=10, times=None, matrix=None, aspect=None, sound=0.0, codec=None, options=None, gop=None
 ):
     """Writes a video by the codec that goes with its ending; `times` are those of frames in ticks of 1/1000 s."""
     import av
@@ -46,8 +46,11 @@ def write_video(
         stream = container.add_stream(codec or CODECS[path.suffix], rate=fps)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuvj420p" if stream.codec_context.name == "mjpeg" else "yuv420p"
+        stream.bit_rate = 4_000_000  # enough for greys to come back as they were
         if times is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
+        if gop is not None:
+            stream.gop_size = gop
         if aspect is not None:
             stream.sample_aspect_ratio = aspect
         if matrix is not None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxmm.cli import main
+from jaxmm.data.action_videos import ActionVideos
 from jaxmm.data.splits import HashSplit, TagSplit
 from jaxmm.data.video.check import check_videos
 from jaxmm.data.video.folders import ClassFolders, VideoTable
@@ -41,6 +42,14 @@ def test_sound_videos_have_no_problem(table):
     assert report.counts == {"videos": 12, "frames": 2 * 105, "seconds": pytest.approx(21.0), "classes": 2}
 
 
+def test_settings_check_their_source_by_their_split(table):
+    settings = ActionVideos(source=VideoTable(), split=HashSplit(tag="none"))
+    assert found(settings.check(table)) == {
+        ("split", "jump/0.avi: has no tag 'none'; set data.split.tag to None, or add the tag")
+    }
+    assert ActionVideos(source=VideoTable()).check(table).problems == ()
+
+
 def test_every_bad_file_is_listed(table):
     content = (table / "jump" / "3.avi").read_bytes()
     (table / "jump" / "1.avi").write_bytes(b"")
@@ -54,7 +63,7 @@ def test_every_bad_file_is_listed(table):
     for name, cause in (
         ("jump/1.avi", "is damaged, or no video"),
         ("jump/2.avi", "is damaged, or no video"),
-        ("jump/3.avi", "cut"),
+        ("jump/3.avi", "damaged"),
         ("air walk/1.mp4", "no such file"),
     ):
         assert any(f"{table}/{name}: " in message and cause in message for message in messages), messages

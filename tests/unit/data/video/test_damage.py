@@ -111,7 +111,7 @@ def test_what_is_no_file_is_named(reader, tmp_path):
 def test_a_list_of_other_files_is_not_followed(reader, film, tmp_path):
     for name, text in (("list.mp4", f"ffconcat version 1.0\nfile {film}\n"), ("list.ts", f"#EXTM3U\n{film}\n")):
         (tmp_path / name).write_text(text)
-        with pytest.raises(DataError, match=f"{name}: is damaged, or no video"):
+        with pytest.raises(DataError, match=f"{name}: is .*no video"):
             reader.scan(tmp_path / name)
 
 
@@ -181,7 +181,7 @@ def test_a_file_at_which_every_process_dies_is_given_up(film, monkeypatch):
     dying = """
         import os, sys
         from jaxmm.data.video.worker import message
-        sys.stdout.buffer.write(message({"ready": True}))
+        sys.stdout.buffer.write(message({{"ready": True}}))
         sys.stdout.flush()
         sys.stdin.buffer.read(8)
         os._exit(7)
@@ -220,9 +220,10 @@ def test_no_process_is_left_when_a_reader_is_closed_or_forgotten(film):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_process_ends_with_the_one_that_it_decodes_for(number, film):
     code = f"""
-        import sys, time
+        import signal, time
         from pathlib import Path
         from jaxmm.data.video.reader import VideoReader
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have switched it off
         reader = VideoReader()
         reader.info(Path({str(film)!r}))
         print(reader._idle[0].pid, flush=True)
