@@ -9,15 +9,14 @@ from jaxmm.data.video.info import STILL_ENDINGS, VideoInfo
 from jaxmm.data.video.scaling import DecodeError, Scaler, read_still
 
 # Not those of playlists and scripts, which name further files, nor those that take any text for a picture.
-_FORMATS = (
-    "3g2,3gp,apng,asf,avi,dv,flv,gif,gxf,h264,h263,hevc,ivf,m4a,m4v,matroska,mj2,mjpeg,mov,mp4,mpeg,mpegts,mpegvideo,mxf,"
-    "nut,ogg,obu,rawvideo,rm,vc1,webm,webm_dash_manifest,wtv,yuv4mpegpipe"
-)
+_FORMATS = "asf,avi,flv,gif,h264,hevc,ivf,m4v,matroska,mjpeg,mov,mpeg,mpegts,mpegvideo,ogg"
+_STATE_LENGTH = {"asf", "avi", "flv", "matroska", "mov"}  # of others it is guessed
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
 _SLOWEST, _FASTEST = 0.1, 1000.0
 _USUAL_RATE = 25.0  # what FFmpeg takes where a stream states none
 _ROUNDING = 0.002  # containers round times to milliseconds
 _LONGEST_FRAME = 60.0
+_MICROSECOND = Fraction(1, 1_000_000)
 # How much less than its container states a sound file may hold: times are rounded, and empty frames counted.
 _LEAST_LACKING, _LACKING_SHARE, _LACKING_FRAMES_SHARE = 0.25, 0.05, 0.1
 
@@ -59,7 +58,7 @@ class Decoder:
         stream.thread_count = 1  # one process a video is faster, and decodes the same every time
         stream.codec_context.options = {"err_detect": "explode"}  # otherwise damaged parts are made up from others
         self._stream, self._rate = stream, _rate_of(stream)
-        self._ends_at = self._file_ends_at = 0.0
+        self._num_empty, self._ends_at, self._file_ends_at = 0, 0.0, 0.0
         self._first = _seconds(stream.start_time, stream.time_base)
         self.pixels.aspect = stream.sample_aspect_ratio
 
@@ -174,10 +173,12 @@ class Decoder:
             own = packet.stream_index == self._stream.index
             if packet.size:
                 end = _seconds(packet.pts if packet.pts is not None else packet.dts, packet.time_base)
-                end += _seconds(packet.duration, packet.time_base) - self._first
+                end += _seconds(packet.duration, packet.time_base)
                 self._file_ends_at = max(self._file_ends_at, end)
-                self._ends_at = max(self._ends_at, end) if own else self._ends_at
-            if own:
+                self._ends_at = max(self._ends_at, end - self._first) if own else self._ends_at
+            if own and not packet.size and packet.dts is not None:  # the frame before is shown on
+                self._num_empty += 1
+            elif own:
                 yield packet
 
     def _check_end(self, count: int | None) -> None:
@@ -186,12 +187,13 @@ class Decoder:
         Args:
             count: Frames that were decoded; None where they were not from the beginning.
         """
-        stated = _seconds(self._container.duration, Fraction(1, 1_000_000))
-        if stated - self._file_ends_at > max(_LEAST_LACKING, _LACKING_SHARE * stated):
-            raise DecodeError(
-                f"ends after {self._file_ends_at:.2f} s, but states that it lasts {stated:.2f} s: it was cut"
-            )
-        if count is not None and count < (1 - _LACKING_FRAMES_SHARE) * self._stream.frames:
+        if not _STATE_LENGTH & set(self._container.format.name.split(",")):
+            return
+        stated = _seconds(self._container.duration, _MICROSECOND)
+        ends = self._file_ends_at - _seconds(self._container.start_time, _MICROSECOND)
+        if stated - ends > max(_LEAST_LACKING, _LACKING_SHARE * stated):
+            raise DecodeError(f"ends after {ends:.2f} of the {stated:.2f} s that it states: it was cut")
+        if count is not None and count + self._num_empty < (1 - _LACKING_FRAMES_SHARE) * self._stream.frames:
             raise DecodeError(f"holds {count} of the {self._stream.frames} frames that it states: it is damaged")
 
     def _time(self, frame: Any, before: float | None) -> float:
@@ -263,7 +265,7 @@ class Decoder:
         if fps is None:
             for time, frame in self.frames(start):
                 if end is not None and time >= end - _ROUNDING:
-                    return
+                    break
                 if time >= start - _ROUNDING:
                     count += 1
                     yield frame

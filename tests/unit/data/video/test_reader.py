@@ -84,6 +84,9 @@ def test_a_stretch_of_a_file_is_read_as_of_a_file_of_its_own(reader, film):
         reader.read_clip(film, fps=5.0, start=5.0)
     with pytest.raises(DataError, match=r"grey.mp4: shows nothing from 5 s on"):
         reader.read_clip(film, start=5.0)
+    with pytest.raises(DataError, match=r"grey.mp4: shows nothing from 1.02 s on"):
+        reader.read_clip(film, start=1.02, end=1.05)
+    assert numbers_of(reader.read_clip(film, fps=5.0, start=1.02, end=1.05).pixels) == [10]
 
 
 @pytest.mark.parametrize("ending", [".avi", ".mkv", ".ts"])
