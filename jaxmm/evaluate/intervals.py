@@ -1,7 +1,7 @@
-"""Bootstrap confidence intervals over queries."""
+"""Bootstrap confidence intervals, over queries and over whatever else is drawn."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -60,14 +60,42 @@ def bootstrap_intervals(
     Reference: Efron and Tibshirani, An introduction to the bootstrap, 1993, chapter 13.
     """
     table = _Table(parts)
+    low, high = percentile_intervals(table.metrics, num_units=table.num_queries, num_resamples=num_resamples, seed=seed)
+    return {name: (float(low[row]), float(high[row])) for row, name in enumerate(parts[0].values)}
+
+
+def percentile_intervals(
+    metrics: Callable[[Int[np.ndarray, "units"]], Float[np.ndarray, "metrics"] | None],
+    *,
+    num_units: int,
+    num_resamples: int,
+    seed: int = 0,
+) -> tuple[Float[np.ndarray, "metrics"], Float[np.ndarray, "metrics"]]:
+    """Returns the lower and upper ends of the 95% percentile intervals of metrics under resampling of units.
+
+    Args:
+        metrics: Returns them when each unit counts as often as it was drawn, or None where such a draw says nothing;
+            another takes its place.
+        num_units: What is drawn from, and how many are drawn at once.
+        num_resamples: Draws, >= 1.
+        seed: Seed of the draws.
+
+    Example:
+        >>> values = np.array([1.0, 0.0, 1.0, 1.0])
+        >>> share = lambda counts: counts @ values[:, None] / 4
+        >>> low, high = percentile_intervals(share, num_units=4, num_resamples=200)
+        >>> low.tolist(), high.tolist()
+        ([0.25], [1.0])
+    """
     rng = np.random.default_rng(seed)
-    draws = []
-    for _ in range(num_resamples):
-        drawn = rng.integers(table.num_queries, size=table.num_queries)
-        draws.append(table.metrics(np.bincount(drawn, minlength=table.num_queries)))
+    draws: list[np.ndarray] = []
+    while len(draws) < num_resamples:
+        counts = np.bincount(rng.integers(num_units, size=num_units), minlength=num_units)
+        if (drawn := metrics(counts)) is not None:
+            draws.append(drawn)
     tail = (1 - _LEVEL) / 2
     low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
-    return {name: (float(low[row]), float(high[row])) for row, name in enumerate(parts[0].values)}
+    return low, high
 
 
 class _Table:

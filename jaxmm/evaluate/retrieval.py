@@ -1,15 +1,16 @@
-"""Retrieval between motions and captions, scored by a protocol in both directions."""
+"""Retrieval between motions and captions, scored by a protocol in both directions, and among items of classes."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxmm.errors import ConfigError
+from jaxmm.errors import ConfigError, DataError
 from jaxmm.evaluate.graded import NDCG_AT, caption_similarity, ndcg
 from jaxmm.evaluate.intervals import ScoredQueries, bootstrap_intervals
 from jaxmm.evaluate.protocols import BY_SIMILARITY, Protocol, galleries, similar_captions
 from jaxmm.evaluate.ranks import rank_metrics
+from jaxmm.evaluate.sweep import Sweep
 
 
 def retrieval_metrics(
@@ -96,6 +97,50 @@ def evaluate_retrieval(
         for direction, parts in (("text_to_motion", to_motion), ("motion_to_text", to_text))
         for name, value in _summary(parts, num_resamples).items()
     }
+
+
+def retrieval_by_label(
+    similarity: Float[np.ndarray, "items items"],
+    labels: Int[np.ndarray, "items"],
+    *,
+    num_resamples: int = 0,
+) -> dict[str, float]:
+    """Scores a search of every item among all others, where those of its label answer it.
+
+    Args:
+        similarity: Of each query, the row, to each item; of embeddings what `cosines` returns. What it says of an item
+            and itself is left out.
+        labels: What each item shows; an item whose label no other has is no query, but is found by others.
+        num_resamples: Bootstrap draws over the queries for 95% intervals; 0 has none.
+
+    Returns:
+        `map`, the mean over queries of average precision, in which tied items count together; what
+        `retrieval_metrics` returns, of the best placed answer; and with intervals `<name>/low` and `<name>/high`.
+
+    Raises:
+        ConfigError: If `num_resamples` is negative.
+        DataError: If no two items share a label, or a similarity is not finite.
+
+    Example:
+        >>> embeddings = np.array([[1.0, 0.0], [0.8, 0.6], [0.6, 0.8], [0.0, 1.0]])
+        >>> found = retrieval_by_label(cosines(embeddings, embeddings), np.array([0, 0, 1, 0]))
+        >>> round(found["map"], 3), found["recall@1"], found["queries"], found["gallery"]
+        (0.639, 0.333, 3.0, 3.0)
+    """
+    if num_resamples < 0:
+        raise ConfigError(f"bootstrap is {num_resamples}; give a number of draws, or 0 for no intervals")
+    others = ~np.eye(len(labels), dtype=bool)
+    relevant = (labels[:, None] == labels) & others
+    queries = np.flatnonzero(relevant.any(axis=1))
+    if not len(queries):
+        raise DataError("no two items share a label, so no query has an answer; choose another split")
+    scores, answers = (
+        own[queries][others[queries]].reshape(len(queries), len(labels) - 1) for own in (similarity, relevant)
+    )
+    values = rank_metrics(scores, answers)
+    precisions = [Sweep.of(*query).precision_at_hits() for query in zip(scores, answers, strict=True)]
+    part = ScoredQueries(queries=queries, gallery=scores.shape[1], values={"map": np.array(precisions), **values})
+    return _summary([part], num_resamples)
 
 
 def cosines(
