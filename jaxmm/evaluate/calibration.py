@@ -28,7 +28,7 @@ class LogisticScale:
     Example:
         >>> scores, same = np.array([0.9, 0.7, 0.6, 0.1]), np.array([True, False, True, False])
         >>> LogisticScale.fit(scores, same)(scores).round(1).tolist()
-        [0.7, 0.5, 0.5, 0.3]
+        [0.7, 0.6, 0.5, 0.3]
 
     Reference: Platt, Probabilistic outputs for support vector machines, 1999, with its targets, which keep the fit
     finite where a threshold parts all pairs.

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from jaxmm.data.motion import Motion, Skeleton
 from jaxmm.data.motion_text import MotionText
 from jaxmm.data.packed import open_packed, pack
+from jaxmm.data.pairs import list_pairs
 from jaxmm.data.segmentation.check import check_segments
 from jaxmm.data.segmentation.sources import SegmentationFolder, write_segmentation_folder
 from jaxmm.data.segmentation.video import LabelledVideo
@@ -127,6 +128,10 @@ def segments(folder: Path) -> None:
     write_segmentation_folder(videos, Vocabulary.of(["cut", "null"]), folder)
 
 
+def pairs(folder: Path) -> None:
+    (folder / "pairs.csv").write_text("a,b,label,kind\na.mp4,b.mp4,1,cropped\nc.mp4,a.mp4,0,unrelated\n")
+
+
 def packed(folder: Path) -> None:
     pack([STILL], folder / "packed", fps=10.0)
 
@@ -171,6 +176,13 @@ def _use_index(folder: Path) -> object:
 def _use_packed(folder: Path) -> object:
     found = open_packed(folder / "packed")
     return [found.motion(place) for place in range(len(found))]
+
+
+def _use_pairs(folder: Path) -> object:
+    found, problems = list_pairs(folder / "pairs.csv", videos={"a.mp4", "b.mp4", "c.mp4"})
+    assert found or problems
+    assert all("pairs.csv" in problem.message and len(problem.message) < 3000 for problem in problems)
+    return found
 
 
 def _use_tokenizer(folder: Path) -> object:
@@ -228,6 +240,7 @@ TARGETS: dict[str, tuple[Callable[[Path], None], str, Callable[[Path], object]]]
     "segments mapping": (segments, "mapping.txt", _use_segments(SegmentationFolder())),
     "segments descriptions": (segments, "action_description.txt", _use_segments(SegmentationFolder())),
     "segments bundle": (segments, "splits/train.split1.bundle", _use_segments(SegmentationFolder())),
+    "pairs": (pairs, "pairs.csv", _use_pairs),
     "packed meta": (packed, "packed/meta.json", _use_packed),
     "packed frames": (packed, "packed/frames.f32", _use_packed),
     "tokenizer": (tokenizer, "tokenizer.json", _use_tokenizer),

@@ -249,3 +249,27 @@ def test_captions_are_not_compared_without_sentence_embeddings():
         evaluate_retrieval(motion, text, relevant, graded=True)
     with pytest.raises(ConfigError, match="bootstrap is -1; give a number of draws, or 0"):
         evaluate_retrieval(motion, text, relevant, num_resamples=-1)
+
+
+def test_items_of_one_label_find_each_other_but_never_themselves():
+    similarity = np.array([[9.0, 0.1, 0.5], [0.1, 9.0, 0.2], [0.5, 0.2, 9.0]])
+    found = retrieval_by_label(similarity, np.array([4, 4, 7]))
+    # Item 2 is alone with its label: no query, but nearer to both others than they are to each other.
+    assert (found["map"], found["recall@1"], found["recall@2"]) == (0.5, 0, 1)
+    assert (found["queries"], found["gallery"], found["mean_rank"]) == (2, 2, 2)
+
+
+def test_intervals_of_retrieval_by_label_hold_the_score():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, 60)
+    embeddings = np.eye(5)[labels] + rng.normal(size=(60, 5))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    found = retrieval_by_label(cosines(embeddings, embeddings), labels, num_resamples=100)
+    assert found["map/low"] < found["map"] < found["map/high"]
+
+
+def test_labels_without_a_second_item_and_negative_draws_are_refused():
+    with pytest.raises(DataError, match="no two items share a label"):
+        retrieval_by_label(np.eye(3), np.arange(3))
+    with pytest.raises(ConfigError, match="bootstrap is -1"):
+        retrieval_by_label(np.eye(2), np.zeros(2, int), num_resamples=-1)
