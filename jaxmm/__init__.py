@@ -52,9 +52,11 @@ if TYPE_CHECKING:
     from jaxmm.encoders.efficientnet import EfficientNetLite as EfficientNetLite
     from jaxmm.encoders.heads import ClassifierHead as ClassifierHead
     from jaxmm.encoders.heads import ProjectionHead as ProjectionHead
+    from jaxmm.encoders.pooling import AttentionPooling as AttentionPooling
     from jaxmm.encoders.pose import PoseConvGru as PoseConvGru
     from jaxmm.encoders.pose_transformer import PosePatchVit as PosePatchVit
     from jaxmm.encoders.pose_transformer import PoseTransformer as PoseTransformer
+    from jaxmm.encoders.resnet import ResNet as ResNet
     from jaxmm.encoders.sign_autoencoder import SignAutoencoder as SignAutoencoder
     from jaxmm.encoders.tcn import FrameProjector as FrameProjector
     from jaxmm.encoders.tcn import MultiStageTcn as MultiStageTcn
@@ -158,6 +160,8 @@ _HOMES = {
     "ClipVision": "jaxmm.encoders.clip",
     "ClipText": "jaxmm.encoders.clip",
     "EfficientNetLite": "jaxmm.encoders.efficientnet",
+    "ResNet": "jaxmm.encoders.resnet",
+    "AttentionPooling": "jaxmm.encoders.pooling",
     "ProjectionHead": "jaxmm.encoders.heads",
     "ClassifierHead": "jaxmm.encoders.heads",
     "TemporalFusion": "jaxmm.encoders.temporal",

@@ -26,7 +26,7 @@ from jaxmm.horizon import Horizon
 from jaxmm.objectives.reduce import masked_mean
 from jaxmm.objectives.settings import Contrastive
 from jaxmm.optim import keep_within
-from jaxmm.tasks.base import EmbedRows, Task
+from jaxmm.tasks.base import EmbedRows, Runtime, Task
 from jaxmm.tasks.frame_features import FEATURES, keep_features
 from jaxmm.tasks.semantics import Semantics
 from jaxmm.tasks.visual import FrameEncoder
@@ -207,6 +207,11 @@ class ClipHarTask(Task):
             raise ConfigError(
                 f"data.frame_size is {data.settings.frame_size}, but the backbone sees {size} pixels; set it to {size}"
             )
+
+    @property
+    def runtime(self) -> Runtime:
+        """What sees frames once."""
+        return self.frames.runtime
 
     def precompute(
         self, params: Params, data: Dataset[Any], embed: EmbedRows, horizon: Horizon

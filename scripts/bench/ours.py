@@ -1,6 +1,7 @@
 """The cases in jaxmm, each a function that is to be timed."""
 
 import dataclasses
+import functools
 import itertools
 import tempfile
 from collections.abc import Callable
@@ -21,12 +22,14 @@ from bench.sizes import (
     VIDEO_DIM,
     VIDEOS,
     arrays,
+    frames,
     gallery,
     sign_arrays,
     videos,
 )
 from jaxmm import (
     DanceTextTask,
+    FrameEncoder,
     Freeze,
     ProceduralSegments,
     SegmentedVideos,
@@ -38,12 +41,13 @@ from jaxmm import (
     TransformerText,
 )
 from jaxmm.data.sign.statistics import Statistics
+from jaxmm.export.rows import onnx_rows
 from jaxmm.frames.answers import FrameAnswers
 from jaxmm.horizon import Horizon
 from jaxmm.search import make_search
 from jaxmm.tasks.base import Task
 from jaxmm.tasks.text_features import FROZEN_STATES
-from jaxmm.train.step import compile_eval, compile_train_step, make_mesh, place_whole
+from jaxmm.train.step import compile_eval, compile_train_step, embed_rows, make_mesh, place_whole
 
 Call = Callable[[], object]
 
@@ -58,6 +62,8 @@ def make(case: str) -> Call:
         return alignment(case)
     if case.startswith("gan"):
         return signing(case)
+    if case.startswith("resnet"):
+        return seeing(case)
     return retrieval(case)
 
 
@@ -131,6 +137,20 @@ def signing(case: str) -> Call:
     generate = compile_eval(task.generate, mesh)
     asked = batch | {"noise": given["noise"], "length": np.full(rows, SIGN_FRAMES, np.int32)}
     return lambda: jax.block_until_ready(generate(state.params, {}, place_whole(asked, mesh)))
+
+
+def seeing(case: str) -> Call:
+    """Features of frames as training keeps them, by either runtime."""
+    encoder, batch, mesh = FrameEncoder.resnet50(None), {"frames": frames()}, make_mesh()
+    params, collections = jax.jit(encoder.init)(jax.random.key(0), batch["frames"])
+    settled = {"params": params, "collections": collections}
+
+    def see(params, collections, batch):
+        return encoder(params, collections, batch["frames"])
+
+    by_onnx = case.endswith("_onnx")
+    rows = (onnx_rows if by_onnx else functools.partial(embed_rows, mesh=mesh))(see, itertools.repeat(batch), **settled)
+    return lambda: next(rows)
 
 
 def start(task, batch, mesh):

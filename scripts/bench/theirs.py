@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 import torch_alignment
 import torch_reference
+import torch_resnet
 import torch_text2sign
 import transformers
 
@@ -20,6 +21,7 @@ from bench.sizes import (
     VIDEO_REACH,
     VIDEOS,
     arrays,
+    frames,
     sign_arrays,
     videos,
 )
@@ -38,6 +40,8 @@ def make(case: str) -> Call:
         return alignment(case)
     if case.startswith("gan"):
         return signing(case)
+    if case.startswith("resnet"):
+        return seeing()
     return encoder(case) if case.startswith("encoder") else text_train()
 
 
@@ -114,6 +118,19 @@ def alignment(case: str) -> Call:
             model(seen)
 
     return embed
+
+
+def seeing() -> Call:
+    model = torch_resnet.TorchResNet().eval().to(memory_format=torch.channels_last)
+    decoded = torch.from_numpy(frames()[0])
+    mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
+
+    def see() -> None:
+        with torch.inference_mode():
+            # Permuted, channels stay last in memory.
+            model(((decoded.float() - mean) / std).permute(0, 3, 1, 2))
+
+    return see
 
 
 def signing(case: str) -> Call:
