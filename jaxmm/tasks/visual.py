@@ -40,8 +40,8 @@ class FrameEncoder:
         revision: Revision of a hub checkpoint to pin; None takes the newest.
         mean: Subtracted from red, green and blue, which are from 0 to 255.
         std: What they are divided by then.
-        runtime: What sees the frames whose features are kept: `jax`, or ONNX Runtime on the processor, which is faster
-            at convolutions there and needs the extra `onnx`.
+        runtime: What sees the frames whose features are kept: `jax`, or ONNX Runtime on the processor, which needs the
+            extra `onnx`.
 
     Raises:
         ConfigError: If a deviation is not above zero.
