@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from jaxmm.data.video.benchmarks import KineticsTables as KineticsTables
     from jaxmm.data.video.benchmarks import Ucf101Lists as Ucf101Lists
     from jaxmm.data.video.cache import FeatureCache as FeatureCache
+    from jaxmm.data.video.copied_pairs import copied_pairs as copied_pairs
+    from jaxmm.data.video.copies import CopiedVideos as CopiedVideos
     from jaxmm.data.video.folders import ClassFolders as ClassFolders
     from jaxmm.data.video.folders import VideoTable as VideoTable
     from jaxmm.data.video.reader import VideoReader as VideoReader
@@ -136,6 +138,8 @@ _HOMES = {
     "VideoTable": "jaxmm.data.video.folders",
     "KineticsTables": "jaxmm.data.video.benchmarks",
     "Ucf101Lists": "jaxmm.data.video.benchmarks",
+    "CopiedVideos": "jaxmm.data.video.copies",
+    "copied_pairs": "jaxmm.data.video.copied_pairs",
     "UniformFrames": "jaxmm.data.video.sampling",
     "SegmentFrames": "jaxmm.data.video.sampling",
     "DenseFrames": "jaxmm.data.video.sampling",
