@@ -342,7 +342,7 @@ def _draw_shades(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _draw_scale(rng: np.random.Generator) -> dict[str, Any]:
-    lowest, highest = ((0.25, 0.6), (1.25, 2.0))[rng.integers(2)]
+    lowest, highest = ((0.3, 0.7), (1.25, 2.0))[rng.integers(2)]
     return {"scale": float(rng.uniform(lowest, highest))}
 
 
@@ -365,7 +365,7 @@ def _draw_splice(rng: np.random.Generator) -> dict[str, Any]:
 
 
 _DRAWS: Mapping[str, Callable[[np.random.Generator], dict[str, Any]]] = {
-    "reencoded": lambda rng: {"crf": int(rng.integers(34, 45))},
+    "reencoded": lambda rng: {"crf": int(rng.integers(28, 41))},
     "cropped": _draw_box,
     "scaled": _draw_scale,
     "retimed": _draw_speed,
