@@ -231,7 +231,8 @@ def reencoded(
     assert isinstance(encoder, VideoCodecContext) and isinstance(decoder, VideoCodecContext)
     height, width = frames.shape[1:3]
     padded = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    encoder.height, encoder.width, encoder.pix_fmt = *padded.shape[1:3], "yuv420p"
+    encoder.height, encoder.width = padded.shape[1:3]
+    encoder.pix_fmt = "yuv420p"
     encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
     encoder.options = {"crf": str(crf), "preset": "fast"}
     encoder.thread_count = decoder.thread_count = 1  # the same every time
@@ -259,7 +260,7 @@ def fitted(
 
     centres = np.empty((len(frames), height, width, 3), np.uint8)
     for centre, own in zip(centres, frames, strict=True):
-        centre[:] = ImageOps.fit(Image.fromarray(own), (width, height), Image.Resampling.BICUBIC)
+        centre[:] = np.asarray(ImageOps.fit(Image.fromarray(own), (width, height), Image.Resampling.BICUBIC))
     return centres
 
 

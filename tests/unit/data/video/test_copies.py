@@ -1,10 +1,12 @@
 """Which clips are made of videos, that they are the same every time, and that no split shares a video."""
 
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
 
+from jaxmm.config import decode, encode
 from jaxmm.data.splits import TagSplit
 from jaxmm.data.video.alterations import ALTERATION_KINDS
 from jaxmm.data.video.check import check_videos
@@ -124,6 +126,12 @@ def test_clips_depend_on_nothing_but_their_names_and_the_seed(root, square_reade
         for clip in reversed(some):
             one, again = clip.frames(square_reader, VIEW), clip.frames(another, VIEW)
             np.testing.assert_array_equal(one.pixels, again.pixels)
+
+
+def test_settings_and_clips_go_elsewhere_and_come_back(root):
+    assert decode(encode(SOURCE)) == SOURCE
+    clips = listed(SOURCE, root)
+    assert pickle.loads(pickle.dumps(clips)) == clips
 
 
 def test_copies_are_altered_before_their_centre_is_cut_out(root, square_reader):
