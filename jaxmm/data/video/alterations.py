@@ -6,14 +6,15 @@ Learning from copies that are made is that of Self-Supervised Video Similarity L
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from jaxtyping import UInt8
 
 from jaxmm.data.video.augmentation import ClipChange
-from jaxmm.errors import ConfigError, MissingExtraError, brief
+from jaxmm.data.video.encoding import reencoded
+from jaxmm.data.video.logo import Logo
+from jaxmm.errors import ConfigError, brief
 
 AlterationKind: TypeAlias = Literal[
     "reencoded",
@@ -36,63 +37,9 @@ ALTERATION_KINDS: tuple[AlterationKind, ...] = get_args(AlterationKind)
 _MIXED = ALTERATION_KINDS[:7]
 _FEWEST_MIXED, _MOST_MIXED = 2, 4
 _LETTERS = np.array(list("ABCDEFGHIKLMNOPRSTUVXYZ"))
-_LOGO_SHAPE, _LETTER_SHARE = 0.4, 0.6
 # What turning hues leaves, and what it moves between red, green and blue (W3C, Filter Effects, hueRotate).
 _LUMA = np.broadcast_to(np.array([0.213, 0.715, 0.072], np.float32), (3, 3))
 _TURNED = np.array([[-0.213, -0.715, 0.928], [0.143, 0.140, -0.283], [-0.787, 0.715, 0.072]], np.float32)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Logo:
-    """A sign with letters that stays at one place of the picture; places are within its centre, as wide as high.
-
-    Attributes:
-        text: The letters.
-        place: How far it is from the left and from the top, of how far it can be, in [0, 1].
-        width: How wide it is, as a share of the shorter side of the picture, in (0, 1].
-        colour: Red, green and blue of the sign; its letters are black or white.
-        opacity: How much of the picture it hides, in (0, 1].
-        is_round: Whether it is an ellipse, not a box.
-
-    Example:
-        >>> Logo(text="NEWS", place=(0.9, 0.1), width=0.3, colour=(200, 0, 0), opacity=0.8).is_round
-        False
-    """
-
-    text: str
-    place: tuple[float, float]
-    width: float
-    colour: tuple[int, int, int]
-    opacity: float
-    is_round: bool = False
-
-    def __call__(self, frames: UInt8[np.ndarray, "time height width 3"]) -> UInt8[np.ndarray, "time height width 3"]:
-        """Draws it on every frame."""
-        num_rows, num_columns = frames.shape[1:3]
-        side = min(num_rows, num_columns)
-        width = max(2, round(self.width * side))
-        height = max(1, round(width * _LOGO_SHAPE))
-        left = (num_columns - side) // 2 + round(self.place[0] * (side - width))
-        top = (num_rows - side) // 2 + round(self.place[1] * (side - height))
-        sign, share = self._drawn(height, width)
-        frames = frames.copy()
-        hidden = frames[:, top : top + height, left : left + width]
-        # 255 * 255 + 127 is the most that can come out, which 16 bits hold.
-        hidden[:] = (hidden * (np.uint16(255) - share) + sign * share + np.uint16(127)) // np.uint16(255)
-        return frames
-
-    def _drawn(self, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the sign, and how much of it is seen in 255ths."""
-        from PIL import Image, ImageDraw, ImageFont
-
-        sign, share = Image.new("RGB", (width, height), self.colour), Image.new("L", (width, height))
-        corners, shape = (0, 0, width - 1, height - 1), ImageDraw.Draw(share)
-        draw = shape.ellipse if self.is_round else shape.rectangle
-        draw(corners, fill=round(255 * self.opacity))
-        letters = (0, 0, 0) if sum(self.colour) > 380 else (255, 255, 255)
-        font = ImageFont.load_default(max(4.0, height * _LETTER_SHARE))
-        ImageDraw.Draw(sign).text((width / 2, height / 2), self.text, fill=letters, font=font, anchor="mm")
-        return np.asarray(sign).astype(np.uint16), np.asarray(share).astype(np.uint16)[..., None]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -198,48 +145,6 @@ class Alteration:
                 raise ConfigError("a spliced copy shows another video too; give frames of one")
             frames = _spliced(frames, others, *self.splice)
         return frames if self.crf is None else reencoded(frames, crf=self.crf)
-
-
-def reencoded(
-    frames: UInt8[np.ndarray, "time height width 3"], *, crf: int
-) -> UInt8[np.ndarray, "time height width 3"]:
-    """Returns what is left of a clip after H.264, at 25 frames a second, in memory.
-
-    Args:
-        frames: RGB values.
-        crf: Constant rate factor, from 0 to 51; a greater one leaves less.
-
-    Raises:
-        ConfigError: If the installed FFmpeg has no encoder of H.264.
-        MissingExtraError: If the extra `video` is not installed.
-
-    Example:
-        >>> reencoded(np.full((2, 15, 17, 3), 128, np.uint8), crf=40).shape
-        (2, 15, 17, 3)
-    """
-    try:
-        from av import CodecContext, VideoFrame
-        from av.codec.codec import UnknownCodecError
-        from av.video.codeccontext import VideoCodecContext
-    except ImportError as error:
-        raise MissingExtraError.of("av", extra="video") from error
-    try:
-        encoder = CodecContext.create("libx264", "w")
-    except UnknownCodecError as error:
-        raise ConfigError("FFmpeg as installed cannot encode H.264; leave out the kinds reencoded and mixed") from error
-    decoder = CodecContext.create("h264", "r")
-    assert isinstance(encoder, VideoCodecContext) and isinstance(decoder, VideoCodecContext)
-    height, width = frames.shape[1:3]
-    padded = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    encoder.height, encoder.width = padded.shape[1:3]
-    encoder.pix_fmt = "yuv420p"
-    encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
-    encoder.options = {"crf": str(crf), "preset": "fast"}
-    encoder.thread_count = decoder.thread_count = 1  # the same every time
-    pictures = [VideoFrame.from_ndarray(own, format="rgb24") for own in padded]
-    packets = [packet for picture in (*pictures, None) for packet in encoder.encode(picture)]
-    shown = [own for packet in (*packets, None) for own in decoder.decode(packet)]
-    return np.stack([own.to_ndarray(format="rgb24") for own in shown])[:, :height, :width]
 
 
 def fitted(
