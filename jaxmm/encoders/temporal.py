@@ -60,7 +60,7 @@ class TemporalFusion(nn.Module):
     def _attended(self, x: Array, mask: Array) -> Float[Array, "batch hidden"]:
         """Returns, head by head, the pooled values less their mean; heads also see where in the video a frame is."""
         wide = (*x.shape[:2], self.num_heads, self.hidden_dim // self.num_heads)
-        waves = nn.Dense(self.hidden_dim, use_bias=False, name="moment")(_waves(mask))
+        waves = nn.Dense(self.hidden_dim, use_bias=False, name="moment")(moment_waves(mask))
         keys = jnp.reshape(nn.Dense(self.hidden_dim, name="key")(x) + waves, wide)
         values = jnp.reshape(nn.Dense(self.hidden_dim, use_bias=False, name="value")(x), wide)
         query = self.param("query", nn.initializers.normal(1.0), wide[2:])
@@ -79,8 +79,19 @@ class TemporalFusion(nn.Module):
         return mean_over_valid(change, mask[:, stride:] & mask[:, :-stride])
 
 
-def _waves(mask: Bool[Array, "batch time"]) -> Float[Array, "batch time waves"]:
-    """Returns where in its video each frame is, as sines and cosines of quarter, half, one and two turns."""
+def moment_waves(mask: Bool[Array, "batch time"]) -> Float[Array, "batch time waves"]:
+    """Returns where in its video each frame is, as sines and cosines of quarter, half, one and two turns.
+
+    What counts is the share of the video that is over, so that a video and its copy at another speed agree.
+
+    Args:
+        mask: True where a frame is valid; the valid ones come first.
+
+    Example:
+        >>> slow, fast = jnp.ones((1, 9), bool), jnp.ones((1, 5), bool)
+        >>> bool(jnp.allclose(moment_waves(slow)[:, ::2], moment_waves(fast)))
+        True
+    """
     last = jnp.maximum(mask.sum(axis=1, keepdims=True) - 1, 1)
     share = jnp.arange(mask.shape[1])[None, :] / last
     angles = 2 * jnp.pi * share[..., None] * jnp.expand_dims(2.0 ** (jnp.arange(_NUM_WAVES) - 2), (0, 1))
