@@ -108,7 +108,7 @@ def tree(name, tensors):
 
 
 def run(name, variables, roles, *, train):
-    """Returns embeddings of all roles, logits or zero, and statistics; all roles in one batch, as `torch_run` has it."""
+    """Returns embeddings of all roles, in one batch as `torch_run` has it, logits or zeros, and statistics."""
     module, rest = NETWORKS[name], {"deterministic": not train, "mutable": ["batch_stats"]}
     if name != "triplet":
         (a, b, logits), changed = module.apply(variables, *arguments(name, roles), **rest)
@@ -228,7 +228,7 @@ def test_the_mean_of_attention_is_attention_and_then_a_mean(lengths, roles):
     @jax.jit
     def both(params):
         return [
-            jax.value_and_grad(lambda params, own=own: (own(params) * weights).sum())(params) + (own(params),)
+            (*jax.value_and_grad(lambda params, own=own: (own(params) * weights).sum())(params), own(params))
             for own in (quick, plain)
         ]
 
