@@ -135,7 +135,7 @@ def _panel(classes: tuple[str, ...], probabilities: tuple[float, ...], width: in
     shown = list(zip(classes, probabilities, strict=True))[: max(1, (height - pad) // row)]
     share = round(font.getlength("100%"))
     widest = max(font.getlength(name) for name, _ in shown)
-    full = min(width - 2 * pad, round(widest) + share + 4 * pad)
+    full = min(width - 2 * pad, max(width // 3, round(widest) + share + 4 * pad))
     panel = Image.new("RGBA", (full, row * len(shown)), _BACK)
     draw = ImageDraw.Draw(panel)
     for place, (name, probability) in enumerate(shown):
