@@ -73,7 +73,7 @@ class Watcher:
             ConfigError: If `window` or `every` is below 1.
             DataError: If a frame has another size.
         """
-        times = deque[float](maxlen=self._window or self.data.frames_per_clip)
+        times = deque[float](maxlen=max(1, self._window or self.data.frames_per_clip))
         count, came_at = 0, 0.0
 
         def pixels() -> Iterator[UInt8[np.ndarray, "size size 3"]]:

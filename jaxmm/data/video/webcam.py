@@ -5,7 +5,7 @@ import importlib.util
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,9 @@ class Webcam:
                 return cls(device=f"video={_named(number)}", kind="dshow")
         raise DataError(f"webcam {number}: those of {sys.platform} are not known; give a video file instead")
 
-    def shots(self, *, fps: float | None = None) -> Iterator[tuple[float, UInt8[np.ndarray, "height width 3"]]]:
+    def shots(
+        self, *, fps: float | None = None
+    ) -> Generator[tuple[float, UInt8[np.ndarray, "height width 3"]], None, None]:
         """Yields what the camera shows, as it shows it, with the time since the first picture in seconds.
 
         Pictures that come while the one before is in use are passed over but for the last of them, so that none is old.
@@ -79,10 +81,12 @@ class Webcam:
         import av
 
         due, first = 0.0, None
+        frames: Iterator[Any]
         with av.open(self.device, format=self.kind, options=dict(self.options)) as container:
             stream = container.streams.video[0]
             scaler = Scaler(size=None, square=False)
-            for frame in container.decode(stream):
+            frames = container.decode(stream)
+            for frame in frames:
                 first = frame.time if first is None else first
                 seconds = frame.time - first
                 if seconds < due - _ROUNDING:

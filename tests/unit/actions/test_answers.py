@@ -76,9 +76,8 @@ def test_what_cannot_be_answered_is_refused(model, prompted, frames):
     with pytest.raises(DataError, match="repeats; keep one"):
         answers_of(prompted, by="prompts", classes=("wave", "wave"))
     given = model.params, model.collections
-    for numbers in ({"window": 0}, {"every": 0}):
+    for numbers in ({"window": 0}, {"window": -1}, {"every": 0}):
         with pytest.raises(ConfigError, match="give 1 or more"):
             next(model.actions.stream(*given, frames, **numbers))
-    for wrong in (frames[:, :8], frames[:, :8, :8]):
-        with pytest.raises(DataError, match=r"the run sees \(16, 16, 3\)"):
-            next(model.actions.stream(*given, wrong))
+    with pytest.raises(DataError, match=r"frames have shape \(8, 8, 3\); the run sees \(16, 16, 3\)"):
+        next(model.actions.stream(*given, frames[:, :8, :8]))
