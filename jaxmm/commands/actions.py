@@ -53,11 +53,12 @@ class Classify:
     def __call__(self) -> None:
         """Prints classes with probabilities; exits with status 1 where a file could not be read."""
         from jaxmm.files import check_free
-        from jaxmm.model import load
 
         self._check()
         if self.annotate is not None:
             check_free(self.annotate)
+        from jaxmm.model import load
+
         model = load(self.run, checkpoint=self.checkpoint)
         bad = self._watch(model) if self.stream or self.webcam is not None else self._tell(model)
         if bad and self.on_bad == "fail":

@@ -77,7 +77,7 @@ def test_a_film_is_told_while_it_goes_on_as_fast_as_is_said(jaxmm, jaxmm_json, t
     assert 0 < streamed[f"{film}/ms_per_frame"] <= streamed[f"{film}/longest_ms_to_answer"]
     *lines, summary = jaxmm("classify", trained, film, "--stream", "--seconds", 1).stdout.splitlines()
     assert len(lines) == 8
-    assert lines[-1].startswith("  0.875 s  green_square_")
+    assert lines[-1].startswith("  0.875 s  green")
     assert "8 frames at " in summary and "looks back 0.88 s" in summary
 
 
