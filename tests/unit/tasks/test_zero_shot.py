@@ -34,7 +34,7 @@ DATA = ActionVideos(frame_size=8, frames_per_clip=1)
 def checkpoint(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clip")
     rng = np.random.default_rng(0)
-    params = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), clip_shapes(CLIP))
+    params = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), jnp.float32), clip_shapes(CLIP))
     save_clip(params, CLIP, folder)
     CaptionTokenizer.of_words(PROMPTS.texts(CLASSES.descriptions), max_tokens=12).write(folder)
     return folder, params
