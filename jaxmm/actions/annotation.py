@@ -87,7 +87,7 @@ def films_of(paths: Sequence[Path], out: Path | None) -> dict[Path, Path | None]
     if out is None:
         return dict.fromkeys(named)
     check_free(out)
-    films = {file: out / name.with_suffix(".mp4") for file, name in named.items()}
+    films: dict[Path, Path | None] = {file: out / name.with_suffix(".mp4") for file, name in named.items()}
     film, count = Counter(films.values()).most_common(1)[0]
     if count > 1:
         raise DataError(f"{film}: would be written of {count} videos; annotate them one by one")

@@ -42,8 +42,9 @@ def evaluate_actions(
             `jaxmm.actions.tables.write_confusion`.
 
     Returns:
-        `<split>/<score>` of `classification_scores`, and where videos have the tag `held_out`,
-        `<split>/<value>/<score>` of those with each of its values.
+        `<split>/<score>` of `classification_scores`; where videos have the tag `held_out`, `<split>/<value>/<score>` of
+        those with each of its values; where training left out `data.unseen_labels`, `<split>/unseen/<score>` of their
+        videos, told apart among these labels alone.
 
     Raises:
         ConfigError: If a run is of another system or other classes, or there is no such split.
@@ -60,6 +61,12 @@ def evaluate_actions(
         own = reasons == reason
         scores = classification_scores(answers[own], labels[own], num_resamples=num_resamples)
         found |= {f"{split}/{reason}/{name}": value for name, value in scores.items()}
+    unseen = [data.vocabulary.labels.index(label) for label in data.settings.unseen_labels]
+    own = np.isin(labels, unseen)
+    if own.any():
+        among = np.array([unseen.index(label) for label in labels[own].tolist()], np.int32)
+        scores = classification_scores(answers[own][:, unseen], among, num_resamples=num_resamples)
+        found |= {f"{split}/unseen/{name}": value for name, value in scores.items()}
     return found
 
 

@@ -66,4 +66,4 @@ def likeliest(
     powers = np.exp(logits.astype(np.float64) - logits.max())
     probabilities = powers / powers.sum()
     best = np.argsort(-probabilities, kind="stable")[:top]
-    return tuple(labels[place] for place in best), tuple(float(probabilities[place]) for place in best)
+    return tuple(str(labels[place]) for place in best), tuple(float(probabilities[place]) for place in best)

@@ -135,12 +135,12 @@ class ActionVideos(FrameView, DataSettings):
         assigned = hold_out(known, val_fraction=self.val_fraction, groups=groups)
         labels = vocabulary_of(stored.about).labels
         classes = {key: labels[note["label"]] for key, note in notes.items()}
-        assigned = {
+        seen: dict[str, Split] = {
             key: split for key, split in assigned.items() if split == "test" or classes[key] not in self.unseen_labels
         }
         if self.shots is None:
-            return assigned
-        return few_shots(assigned, classes, shots=self.shots, seed=self.shots_seed)
+            return seen
+        return few_shots(seen, classes, shots=self.shots, seed=self.shots_seed)
 
     def check(self, root: Path | None) -> Report:
         """Decodes all videos and returns every problem, as `jaxmm.data.video.check.check_videos` does."""
