@@ -111,4 +111,5 @@ def test_a_stream_is_answered_as_the_window_that_it_ends_with(trained):
     assert len(streamed) == len(frames)
     for end in (1, 5, 8, len(frames)):
         (whole,) = answers(model.params, model.collections, [frames[max(0, end - 8) : end]])
-        np.testing.assert_allclose(streamed[end - 1], whole, atol=1e-5)
+        # Logits reach 5, and frames are seen one by one here and eight at once there.
+        np.testing.assert_allclose(streamed[end - 1], whole, rtol=0, atol=1e-5 * np.abs(whole).max())

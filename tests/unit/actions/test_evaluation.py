@@ -1,5 +1,6 @@
 """What an evaluation says of classes that training never saw."""
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -11,7 +12,8 @@ from jaxmm.actions.evaluation import answers_of, evaluate_actions
 def test_unseen_classes_are_told_among_themselves(prompted):
     unseen = ("red_bar_grow", "red_bar_left")
     data = dataclasses.replace(prompted.experiment.data, unseen_labels=unseen)
-    model = dataclasses.replace(prompted, experiment=dataclasses.replace(prompted.experiment, data=data))
+    model = copy.copy(prompted)
+    model.experiment = dataclasses.replace(prompted.experiment, data=data)
     scores = evaluate_actions([model], split="test", by="prompts")
     opened, answers, labels = answers_of([model], split="test", by="prompts")
     places = [opened.vocabulary.labels.index(label) for label in unseen]
