@@ -2,7 +2,7 @@
 
 `scripts/render_motion.py FOLDER rendered --actions bandai` makes the videos; `--data.root` names them. A frozen
 EfficientNet-Lite0 with ImageNet's weights sees each frame in four parts, since left and right are lost in a mean over
-the picture; what is learnt is what the order of frames tells. `--task.temporal None` is the base, which sees no order.
+the picture; what is learnt is what the order of frames tells; `rendered_base.py` sees no order.
 The prompts are compared in MiniLM's space of sentences. Features are computed once and kept on the disk.
 """
 
