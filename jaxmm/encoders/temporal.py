@@ -73,10 +73,10 @@ class TemporalFusion(nn.Module):
     def _motion(self, x: Array, mask: Array, stride: int) -> Float[Array, "batch hidden"]:
         """Returns the mean of what each difference over some frames excites."""
         excite = nn.Dense(self.hidden_dim, use_bias=False, name=f"motion_{stride}")
-        if x.shape[1] <= stride:
-            return jnp.zeros_like(mean_over_valid(jax.nn.gelu(excite(x)), mask))
-        change = jax.nn.gelu(excite(x[:, stride:] - x[:, :-stride]))
-        return mean_over_valid(change, mask[:, stride:] & mask[:, :-stride])
+        later, seen_later = (
+            jnp.pad(own, [(0, stride if axis == 1 else 0) for axis in range(own.ndim)])[:, stride:] for own in (x, mask)
+        )
+        return mean_over_valid(jax.nn.gelu(excite(later - x)), mask & seen_later)
 
 
 def moment_waves(mask: Bool[Array, "batch time"]) -> Float[Array, "batch time waves"]:
