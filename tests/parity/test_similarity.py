@@ -64,7 +64,7 @@ def name(request):
 
 @pytest.fixture(scope="module")
 def roles():
-    return np.random.default_rng(0).normal(1.0, 2.0, size=(3, BATCH, TIME, DIM)).astype(np.float32)
+    return jnp.asarray(np.random.default_rng(0).normal(1.0, 2.0, size=(3, BATCH, TIME, DIM)).astype(np.float32))
 
 
 def torch_model(name):
@@ -126,7 +126,7 @@ def run(name, variables, roles, *, train):
 
 
 def torch_run(name, model, roles):
-    together = torch.from_numpy(roles[: num_roles(name)]).reshape(-1, TIME, DIM)
+    together = torch.tensor(np.asarray(roles)[: num_roles(name)]).reshape(-1, TIME, DIM)
     embeddings = model.embed(together).reshape(num_roles(name), BATCH, -1)
     logits = torch.zeros(BATCH) if name == "triplet" else torch_similarity.compare(model, *embeddings)
     return embeddings, logits
@@ -266,17 +266,17 @@ def test_scales_and_fusion_are_torchs(roles):
         deterministic=True,
     )
     with torch.no_grad():
-        wanted = scales(torch.from_numpy(frames)).numpy()
-        wanted_fused = fusion([torch.from_numpy(own) for own in features]).numpy()
+        wanted = scales(torch.tensor(np.asarray(frames))).numpy()
+        wanted_fused = fusion([torch.tensor(np.asarray(own)) for own in features]).numpy()
     np.testing.assert_allclose(found, wanted, rtol=0, atol=VALUE_TOLERANCE)
     np.testing.assert_allclose(fused, wanted_fused, rtol=0, atol=VALUE_TOLERANCE)
 
 
 def test_distances_are_torchs(roles):
     a, b = roles[0, :, 0], roles[1, :, 0]
-    wanted = torch.nn.functional.pairwise_distance(torch.from_numpy(a), torch.from_numpy(b)).numpy()
+    wanted = torch.nn.functional.pairwise_distance(torch.tensor(np.asarray(a)), torch.tensor(np.asarray(b))).numpy()
     np.testing.assert_allclose(pair_distance(jnp.asarray(a), jnp.asarray(b)), wanted, rtol=1e-6)
-    equal = torch.nn.functional.pairwise_distance(torch.from_numpy(a), torch.from_numpy(a)).numpy()
+    equal = torch.nn.functional.pairwise_distance(torch.tensor(np.asarray(a)), torch.tensor(np.asarray(a))).numpy()
     np.testing.assert_allclose(pair_distance(jnp.asarray(a), jnp.asarray(a)), equal, rtol=1e-5)
 
 

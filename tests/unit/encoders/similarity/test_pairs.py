@@ -13,9 +13,8 @@ KINDS = typing.get_args(PairKind)
 BATCH, DIM = 3, 4
 
 
-@functools.cache
 def pairs():
-    return np.random.default_rng(0).normal(size=(2, BATCH, DIM)).astype(np.float32)
+    return jnp.asarray(np.random.default_rng(0).normal(size=(2, BATCH, DIM)).astype(np.float32))
 
 
 def head_of(kind):
@@ -34,7 +33,7 @@ def test_every_kind_gives_a_logit_a_pair_and_finite_gradients_of_equal_embedding
     a, b = pairs()
     assert logits(kind)(a, b).shape == (BATCH,)
     np.testing.assert_allclose(logits(kind)(a[:1], b[:1]), logits(kind)(a, b)[:1], atol=1e-6)
-    for other in (a, a - np.float32(1e-6), np.zeros_like(a)):
+    for other in (a, a - np.float32(1e-6), jnp.zeros_like(a)):
         slopes = jax.jit(jax.grad(lambda a, b: logits(kind)(a, b).sum(), argnums=(0, 1)))(a, other)
         assert np.isfinite(slopes).all()
 
