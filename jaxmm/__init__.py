@@ -7,6 +7,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxmm.actions.files import classify_files as classify_files
+    from jaxmm.actions.streams import Watcher as Watcher
     from jaxmm.artefact.running import Artefact as Artefact
     from jaxmm.data.action_videos import ActionVideos as ActionVideos
     from jaxmm.data.images import ImagePreparation as ImagePreparation
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from jaxmm.data.video.sampling import SegmentFrames as SegmentFrames
     from jaxmm.data.video.sampling import UniformFrames as UniformFrames
     from jaxmm.data.video.sources import ProceduralVideos as ProceduralVideos
+    from jaxmm.data.video.webcam import Webcam as Webcam
     from jaxmm.encoders.clip import Clip as Clip
     from jaxmm.encoders.clip import ClipText as ClipText
     from jaxmm.encoders.clip import ClipVision as ClipVision
@@ -178,6 +181,9 @@ _HOMES = {
     "load": "jaxmm.model",
     "Model": "jaxmm.model",
     "Index": "jaxmm.motions.index",
+    "classify_files": "jaxmm.actions.files",
+    "Watcher": "jaxmm.actions.streams",
+    "Webcam": "jaxmm.data.video.webcam",
     "Artefact": "jaxmm.artefact.running",
 }
 

@@ -36,8 +36,8 @@ def load_efficientnet(reference: str, module: EfficientNetLite) -> dict[str, Par
 
     Args:
         reference: A `.pth` file, or `package:NAME` for an installed package that holds one, such as `LITE0`.
-        module: Width, depth and stages must be the checkpoint's; without a classifier, that of the checkpoint is left
-            out.
+        module: Width, depth and stages must be the checkpoint's; without a classifier, or with a grid and so without
+            the head, those of the checkpoint are left out.
 
     Returns:
         `params` and `batch_stats`.
@@ -70,7 +70,8 @@ def variable_shapes(module: EfficientNetLite) -> Params:
     method = EfficientNetLite.classify if module.num_classes else EfficientNetLite.__call__
 
     def initialise() -> Params:
-        images, mask = jnp.zeros((1, 32, 32, 3)), jnp.ones(1, bool)
+        edge = 32 * max(1, module.grid)  # pixels; halved five times there is one for each part
+        images, mask = jnp.zeros((1, edge, edge, 3)), jnp.ones(1, bool)
         return module.init(jax.random.key(0), images, mask, deterministic=True, method=method)
 
     return jax.eval_shape(initialise)
@@ -94,7 +95,10 @@ def efficientnet_table(module: EfficientNetLite) -> WeightTable:
         Rule("_fc.bias", "params/classifier/bias"),
     )
     ignored = ("*.num_batches_tracked",)
-    rules = (*_conv_norm("stem", "_conv_stem", "_bn0"), *blocks, *_conv_norm("head", "_conv_head", "_bn1"))
+    rules = (*_conv_norm("stem", "_conv_stem", "_bn0"), *blocks)
+    if module.grid:
+        return WeightTable(rules, (*ignored, "_conv_head.*", "_bn1.*", "_fc.*"))
+    rules = (*rules, *_conv_norm("head", "_conv_head", "_bn1"))
     if module.num_classes:
         return WeightTable((*rules, *classifier), ignored)
     return WeightTable(rules, (*ignored, "_fc.*"))

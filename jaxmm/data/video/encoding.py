@@ -42,7 +42,8 @@ def reencoded(
     encoder.height, encoder.width = padded.shape[1:3]
     encoder.pix_fmt = "yuv420p"
     encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
-    encoder.options = {"crf": str(crf), "preset": "fast"}
+    # Without "mbtree=0" x264 reads memory beyond narrow pictures, and is not the same every time.
+    encoder.options = {"crf": str(crf), "preset": "fast", "x264-params": "mbtree=0"}
     encoder.thread_count = decoder.thread_count = 1  # the same every time
     pictures = [VideoFrame.from_ndarray(own, format="rgb24") for own in padded]
     packets = [packet for picture in (*pictures, None) for packet in encoder.encode(picture)]

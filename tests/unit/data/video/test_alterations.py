@@ -182,7 +182,5 @@ def test_the_centre_of_frames_fits_a_size():
 
 
 def test_what_cannot_be_done_is_said():
-    with pytest.raises(ConfigError, match=r"there is no alteration 'shaken'; choose among reencoded, cropped"):
-        Alteration.drawn(np.random.default_rng(0), kind="shaken")
     with pytest.raises(ConfigError, match="a spliced copy shows another video too; give frames of one"):
         drawn("spliced")(scene())

