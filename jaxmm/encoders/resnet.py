@@ -41,7 +41,7 @@ class ResNet(nn.Module):
     depths: tuple[int, ...] = (3, 4, 6, 3)
 
     @property
-    def dim(self) -> int:
+    def feature_dim(self) -> int:
         """Width of the features."""
         return self.dims[-1]
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxmm.errors import MissingExtraError
+from jaxmm.evaluate.figures import blank_figure
 
 _TYPE_COLOURS = {"actions": "#2a6fbb", "null": "0.6", "wrong": "#d1495b"}
 
@@ -33,7 +32,7 @@ def plot_timeline(
         MissingExtraError: If matplotlib is not installed.
     """
     shown = np.unique(np.concatenate(list(rows.values())))
-    figure = _figure(width=12, height=0.6 * len(rows) + 1.4 + 0.2 * -(-len(shown) // 5))
+    figure = blank_figure(width=12, height=0.6 * len(rows) + 1.4 + 0.2 * -(-len(shown) // 5))
     axes = figure.add_subplot()
     colours = {int(number): _colour(place, len(shown)) for place, number in enumerate(shown)}
     for row, (name, labels) in enumerate(rows.items()):
@@ -58,7 +57,7 @@ def plot_similarities(path: Path, by_type: Mapping[str, Float[np.ndarray, "_fram
     Raises:
         MissingExtraError: If matplotlib is not installed.
     """
-    figure = _figure(width=8, height=4.5)
+    figure = blank_figure(width=8, height=4.5)
     axes = figure.add_subplot()
     edges = np.linspace(min(0.0, *(own.min() for own in by_type.values() if len(own))), 1, 61)
     for name, own in by_type.items():
@@ -82,22 +81,11 @@ def plot_labels(path: Path, by_label: Mapping[str, Float[np.ndarray, "_frames"]]
     """
     found = sorted(((own.mean(), own.std(), name) for name, own in by_label.items() if len(own)), reverse=True)
     means, deviations, names = zip(*found, strict=True)
-    figure = _figure(width=8, height=1 + 0.25 * len(names))
+    figure = blank_figure(width=8, height=1 + 0.25 * len(names))
     axes = figure.add_subplot()
     axes.barh(names, means, xerr=deviations, color="#2a6fbb", error_kw={"ecolor": "0.5", "elinewidth": 1})
     axes.set(xlabel="mean cosine similarity to its description (bars: standard deviation)")
     figure.savefig(path, dpi=150)
-
-
-def _figure(*, width: float, height: float) -> Any:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError.of(error.name or "matplotlib", extra="plots") from error
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def _colour(place: int, count: int) -> tuple[float, float, float]:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxmm.errors import DataError, MissingExtraError
+from jaxmm.evaluate.figures import blank_figure
 
 Projection: TypeAlias = Literal["tsne", "umap"]
 """How embeddings are laid into a plane."""
@@ -40,20 +41,15 @@ def plot_embeddings(
     Reference: van der Maaten and Hinton, Visualizing Data using t-SNE, JMLR 2008; McInnes et al., UMAP,
     arXiv:1802.03426.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.collections import LineCollection
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError.of(error.name or "matplotlib", extra="plots") from error
+    figure = blank_figure(width=8, height=8)
+    from matplotlib.collections import LineCollection
+
     points = np.concatenate([motion, text])
     if len(points) < 4:
         name = {"tsne": "t-SNE", "umap": "UMAP"}[projection]
         raise DataError(f"{name} needs four points or more, there are {len(points)}; choose a larger split")
     plane = _tsne(points, seed) if projection == "tsne" else _umap(points, seed)
     of_motion, of_text = plane[: len(motion)], plane[len(motion) :]
-    figure = Figure(figsize=(8, 8), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     links = np.stack([of_motion, of_text[relevant.argmax(axis=1)]], axis=1)
     axes.add_collection(LineCollection(list(links), colors="0.8", linewidths=0.5, zorder=0))

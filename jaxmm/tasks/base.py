@@ -328,10 +328,18 @@ class Classifies(Protocol):
         """Sees all frames of a split once, and returns what puts their features into a batch."""
         ...
 
+    def class_embeddings(self, vocabulary: Any) -> np.ndarray:
+        """Returns the embedding of each class of a vocabulary by its prompts; see `compare`."""
+        ...
+
+    def see(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch time dim"]:
+        """Returns the features of `frames`, of which none depends on another frame."""
+        ...
+
     def classify(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch classes"]:
-        """Returns the logits of the classifier for `frames` under `frame_mask`."""
+        """Returns the logits of the classifier for `frames`, or their `features`, under `frame_mask`."""
         ...
 
     def compare(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch classes"]:
-        """Returns the scaled similarity of each video to the prompts of every class."""
+        """Returns the scaled similarity of each video to the prompts of every class, `classes/embeddings`."""
         ...

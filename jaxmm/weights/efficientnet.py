@@ -34,8 +34,8 @@ def load_efficientnet(reference: str, module: EfficientNetLite) -> dict[str, Par
 
     Args:
         reference: A `.pth` file, or `package:NAME` for an installed package that holds one, such as `LITE0`.
-        module: Width, depth and stages must be the checkpoint's; without a classifier, that of the checkpoint is left
-            out.
+        module: Width, depth and stages must be the checkpoint's; without a classifier, or with a grid and so without
+            the head, those of the checkpoint are left out.
 
     Returns:
         `params` and `batch_stats`.
@@ -68,7 +68,8 @@ def variable_shapes(module: EfficientNetLite) -> Params:
     method = EfficientNetLite.classify if module.num_classes else EfficientNetLite.__call__
 
     def initialise() -> Params:
-        images, mask = jnp.zeros((1, 32, 32, 3)), jnp.ones(1, bool)
+        edge = 32 * max(1, module.grid)  # pixels; halved five times there is one for each part
+        images, mask = jnp.zeros((1, edge, edge, 3)), jnp.ones(1, bool)
         return module.init(jax.random.key(0), images, mask, deterministic=True, method=method)
 
     return jax.eval_shape(initialise)
@@ -88,9 +89,11 @@ def efficientnet_table(module: EfficientNetLite) -> WeightTable:
                 own = f"_blocks.{number}"
                 blocks += conv_norm_rules(f"{own}._{part}_conv", f"{own}._bn{place}", f"block_{number}/{part}")
     ignored = ("*.num_batches_tracked",)
+    rules = (*conv_norm_rules("_conv_stem", "_bn0", "stem"), *blocks)
+    if module.grid:
+        return WeightTable(rules, (*ignored, "_conv_head.*", "_bn1.*", "_fc.*"))
     rules = (
-        *conv_norm_rules("_conv_stem", "_bn0", "stem"),
-        *blocks,
+        *rules,
         *conv_norm_rules("_conv_head", "_bn1", "head"),
     )
     if module.num_classes:

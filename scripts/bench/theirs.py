@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 import torch_alignment
+import torch_clip_har
 import torch_reference
 import torch_resnet
 import torch_text2sign
@@ -21,7 +22,9 @@ from bench.sizes import (
     VIDEO_REACH,
     VIDEOS,
     arrays,
+    clips,
     frames,
+    images,
     sign_arrays,
     videos,
 )
@@ -42,6 +45,10 @@ def make(case: str) -> Call:
         return signing(case)
     if case.startswith("resnet"):
         return seeing()
+    if case == "clip_image":
+        return vision()
+    if case.startswith("clip"):
+        return actions(case)
     return encoder(case) if case.startswith("encoder") else text_train()
 
 
@@ -154,3 +161,21 @@ def signing(case: str) -> Call:
         torch_text2sign.alternating_step(model, optimizers, states, text_mask, frames, frame_mask, statistics, z)
 
     return train
+
+
+def vision() -> Call:
+    model = transformers.CLIPVisionModelWithProjection(transformers.CLIPVisionConfig(projection_dim=512)).eval()
+    pixels = torch.from_numpy(images()).permute(0, 3, 1, 2).contiguous()
+
+    def embed() -> None:
+        with torch.inference_mode():
+            model(pixel_values=pixels)
+
+    return embed
+
+
+def actions(case: str) -> Call:
+    given = clips()
+    model = torch_clip_har.Classifier(temporal=case == "clip_temporal").train()
+    labels = torch.from_numpy(given["labels"]).long()
+    return torch_clip_har.train_step_of(model, torch.from_numpy(given["features"]), labels)

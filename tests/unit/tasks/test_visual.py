@@ -17,7 +17,7 @@ from jaxmm.weights.rules import export_tree
 
 NET = ResNet(stem_dim=4, dims=(8, 12), depths=(1, 1), parent=None)
 COLOURS = {"mean": (10.0, 20.0, 30.0), "std": (50.0, 60.0, 70.0)}
-FRAMES = np.random.default_rng(0).integers(256, size=(2, 3, 16, 16, 3), dtype=np.uint8)
+FRAMES = jnp.asarray(np.random.default_rng(0).integers(256, size=(2, 3, 16, 16, 3), dtype=np.uint8))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_features_are_those_of_the_backbone_for_normalised_frames(variables, fol
     encoder = FrameEncoder(backbone=NET, weights=str(folder), **COLOURS)
     state_colours(folder, [0.1, 0.2, 0.3], [0.5, 0.6, 0.7])
     params, collections = encoder.load(*encoder.init(jax.random.key(0), FRAMES))
-    images = (FRAMES.reshape(6, 16, 16, 3) - np.float32(COLOURS["mean"])) / np.float32(COLOURS["std"])
+    images = (np.asarray(FRAMES).reshape(6, 16, 16, 3) - np.float32(COLOURS["mean"])) / np.float32(COLOURS["std"])
     wanted = NET.apply(variables, jnp.asarray(images, jnp.float32))
     assert float(jnp.abs(wanted).max()) > 0.1
     np.testing.assert_allclose(encoder(params, collections, FRAMES), wanted.reshape(2, 3, 12), rtol=1e-5)
