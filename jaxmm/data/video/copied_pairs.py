@@ -147,7 +147,7 @@ def _draw(
         if len(found) == count:
             return
         family = families[int(rng.integers(len(families)))]
-        one, other = rng.choice(len(family), 2, replace=False).tolist()
+        one, other = map(int, rng.choice(len(family), 2, replace=False))
         a, b = sorted(family[place][int(rng.integers(len(family[place])))] for place in (one, other))
         if (a, b) not in found and pair_kind(clips[a], clips[b]) == kind:
             found.add((a, b))
