@@ -50,14 +50,14 @@ def get_config() -> Experiment:
             batch_size=16,
         ),
         loop=Loop(
-            epochs=24,
-            evaluate_every=12,
-            save_every=12,
+            epochs=36,
+            evaluate_every=36,
+            save_every=36,
             keep=3,  # the ends of all stages
             stages=(
                 Stage(epochs=6, pattern="^(adapter|temporal|head)/"),
                 Stage(epochs=6, pattern="^visual/(layer_1|post_norm|projection)/", lr_scale=0.5),
-                Stage(epochs=12, pattern="", lr_scale=0.5),
+                Stage(epochs=24, pattern="", lr_scale=0.5),
             ),
         ),
     )

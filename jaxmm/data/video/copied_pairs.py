@@ -8,7 +8,7 @@ arXiv:1809.04094). Here too they have a kind of their own, and no label by defau
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 import numpy as np
 
@@ -70,7 +70,7 @@ def pair_kind(one: Tags, other: Tags) -> PairKind | None:
     try:
         if one["excerpt"] == other["excerpt"]:
             kinds = [own["kind"] for own in (one, other) if own["kind"] != ORIGINAL]
-            return kinds[0] if len(kinds) == 1 else "two_copies"
+            return cast(AlterationKind, kinds[0]) if len(kinds) == 1 else "two_copies"
         shown = [{own["source"], own.get("others", own["source"])} for own in (one, other)]
         if one["source"] != other["source"]:
             return None if shown[0] & shown[1] else "unrelated"
@@ -121,10 +121,11 @@ def copied_pairs(
         copies = [pair for own in excerpts for keys in own for pair in itertools.combinations(keys, 2)]
         pairs += [_pair(clips, pair, label=1) for pair in copies]
         videos = [[key for keys in own for key in keys] for own in excerpts]
-        for kind, families, rate, label in (
+        ways: tuple[tuple[PairKind, list[list[list[str]]], float, Literal[0, 1] | None], ...] = (
             ("unrelated", [videos], unrelated, 0),
             ("same_video", excerpts, same_video, 0 if same_video_differs else None),
-        ):
+        )
+        for kind, families, rate, label in ways:
             rng = take_generator(f"{split} {kind}", seed=seed, take=0)
             drawn = _draw(clips, families, kind, count=round(rate * len(copies)), rng=rng)
             pairs += [_pair(clips, pair, label=label) for pair in drawn]
@@ -145,9 +146,9 @@ def _draw(
     for _ in range(_TRIES * count if families else 0):
         if len(found) == count:
             return
-        family = families[rng.integers(len(families))]
-        one, other = rng.choice(len(family), 2, replace=False)
-        a, b = sorted(family[place][rng.integers(len(family[place]))] for place in (one, other))
+        family = families[int(rng.integers(len(families)))]
+        one, other = map(int, rng.choice(len(family), 2, replace=False))
+        a, b = sorted(family[place][int(rng.integers(len(family[place])))] for place in (one, other))
         if (a, b) not in found and pair_kind(clips[a], clips[b]) == kind:
             found.add((a, b))
             yield a, b
