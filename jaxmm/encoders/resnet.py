@@ -69,7 +69,8 @@ class ResNet(nn.Module):
         Returns:
             The mean over the places of an image of its last activations, each of at least 0.
         """
-        hidden = nn.max_pool(jax.nn.relu(self.stem(images)), (3, 3), (2, 2), ((1, 1), (1, 1)))
+        hidden = jnp.pad(jax.nn.relu(self.stem(images)), ((0, 0), (1, 1), (1, 1), (0, 0)))  # nothing is below zero
+        hidden = nn.max_pool(hidden, (3, 3), (2, 2))
         for block in self.block:
             hidden = block(hidden)
         return hidden.mean((1, 2))
