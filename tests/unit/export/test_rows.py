@@ -3,9 +3,9 @@
 import dataclasses
 import functools
 import sys
-from types import SimpleNamespace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -14,7 +14,9 @@ from jaxmm.encoders.efficientnet import EfficientNetLite, Stage
 from jaxmm.encoders.resnet import ResNet
 from jaxmm.errors import ArtefactError, MissingExtraError
 from jaxmm.export.rows import onnx_rows
+from jaxmm.horizon import Horizon
 from jaxmm.rows import embedder
+from jaxmm.state import TrainState
 from jaxmm.tasks.clip_har import ClipHarTask
 from jaxmm.tasks.visual import FrameEncoder
 from jaxmm.train.step import embed_rows, make_mesh
@@ -74,7 +76,10 @@ def test_without_the_extra_it_is_asked_for(monkeypatch):
 
 def test_the_task_says_what_sees_its_frames():
     task = ClipHarTask(frames=FrameEncoder(backbone=BACKBONES["resnet"]))
-    state = SimpleNamespace(params={}, collections={})
+    key = jax.random.key_data(jax.random.key(0))
+    state = TrainState(
+        step=jnp.int32(0), params={}, collections={}, opt_state=(), key=key, guards={}, horizon=Horizon()
+    )
     of_onnx = dataclasses.replace(task, frames=dataclasses.replace(task.frames, runtime="onnx"))
     assert embedder(task, state, make_mesh()).func is embed_rows
     assert embedder(of_onnx, state, make_mesh()).func is onnx_rows
