@@ -7,6 +7,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxmm.actions.files import classify_files as classify_files
+    from jaxmm.actions.streams import Watcher as Watcher
     from jaxmm.artefact.running import Artefact as Artefact
     from jaxmm.data.action_videos import ActionVideos as ActionVideos
     from jaxmm.data.images import ImagePreparation as ImagePreparation
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from jaxmm.data.video.benchmarks import KineticsTables as KineticsTables
     from jaxmm.data.video.benchmarks import Ucf101Lists as Ucf101Lists
     from jaxmm.data.video.cache import FeatureCache as FeatureCache
+    from jaxmm.data.video.copied_pairs import copied_pairs as copied_pairs
+    from jaxmm.data.video.copies import CopiedVideos as CopiedVideos
     from jaxmm.data.video.folders import ClassFolders as ClassFolders
     from jaxmm.data.video.folders import VideoTable as VideoTable
     from jaxmm.data.video.reader import VideoReader as VideoReader
@@ -46,15 +50,18 @@ if TYPE_CHECKING:
     from jaxmm.data.video.sampling import SegmentFrames as SegmentFrames
     from jaxmm.data.video.sampling import UniformFrames as UniformFrames
     from jaxmm.data.video.sources import ProceduralVideos as ProceduralVideos
+    from jaxmm.data.video.webcam import Webcam as Webcam
     from jaxmm.encoders.clip import Clip as Clip
     from jaxmm.encoders.clip import ClipText as ClipText
     from jaxmm.encoders.clip import ClipVision as ClipVision
     from jaxmm.encoders.efficientnet import EfficientNetLite as EfficientNetLite
     from jaxmm.encoders.heads import ClassifierHead as ClassifierHead
     from jaxmm.encoders.heads import ProjectionHead as ProjectionHead
+    from jaxmm.encoders.pooling import AttentionPooling as AttentionPooling
     from jaxmm.encoders.pose import PoseConvGru as PoseConvGru
     from jaxmm.encoders.pose_transformer import PosePatchVit as PosePatchVit
     from jaxmm.encoders.pose_transformer import PoseTransformer as PoseTransformer
+    from jaxmm.encoders.resnet import ResNet as ResNet
     from jaxmm.encoders.sign_autoencoder import SignAutoencoder as SignAutoencoder
     from jaxmm.encoders.tcn import FrameProjector as FrameProjector
     from jaxmm.encoders.tcn import MultiStageTcn as MultiStageTcn
@@ -136,6 +143,8 @@ _HOMES = {
     "VideoTable": "jaxmm.data.video.folders",
     "KineticsTables": "jaxmm.data.video.benchmarks",
     "Ucf101Lists": "jaxmm.data.video.benchmarks",
+    "CopiedVideos": "jaxmm.data.video.copies",
+    "copied_pairs": "jaxmm.data.video.copied_pairs",
     "UniformFrames": "jaxmm.data.video.sampling",
     "SegmentFrames": "jaxmm.data.video.sampling",
     "DenseFrames": "jaxmm.data.video.sampling",
@@ -158,6 +167,8 @@ _HOMES = {
     "ClipVision": "jaxmm.encoders.clip",
     "ClipText": "jaxmm.encoders.clip",
     "EfficientNetLite": "jaxmm.encoders.efficientnet",
+    "ResNet": "jaxmm.encoders.resnet",
+    "AttentionPooling": "jaxmm.encoders.pooling",
     "ProjectionHead": "jaxmm.encoders.heads",
     "ClassifierHead": "jaxmm.encoders.heads",
     "TemporalFusion": "jaxmm.encoders.temporal",
@@ -174,6 +185,9 @@ _HOMES = {
     "load": "jaxmm.model",
     "Model": "jaxmm.model",
     "Index": "jaxmm.motions.index",
+    "classify_files": "jaxmm.actions.files",
+    "Watcher": "jaxmm.actions.streams",
+    "Webcam": "jaxmm.data.video.webcam",
     "Artefact": "jaxmm.artefact.running",
 }
 

@@ -5,14 +5,15 @@ import json
 import logging
 import math
 import os
+import statistics
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxmm.actions.files import Told
+    from jaxmm.actions.told import Glance, Told
     from jaxmm.data.inventory import Problem
     from jaxmm.inspect import Part
     from jaxmm.motions.index import Hit
@@ -152,6 +153,69 @@ def show_classes(answers: "Sequence[Told]", *, as_json: bool) -> None:
         ranked = zip(told.classes, told.probabilities, strict=True)
         table.add_row(str(told.path), *(f"{name} {value:.3f}" for name, value in ranked))
     Console(markup=False, emoji=False).print(table)
+
+
+@contextmanager
+def showing_glances(*, as_json: bool) -> Iterator["Callable[[str, Glance], None]"]:
+    """Yields a function that prints what is told at a moment of a stream, a line each; sums up streams at the end.
+
+    As JSON one object: probabilities by `stream/seconds/class`, and `stream/<name>` for what lines sum up.
+
+    Example:
+        >>> from jaxmm.actions.told import Glance
+        >>> with showing_glances(as_json=False) as show:
+        ...     show("a.mp4", Glance(frame=8, seconds=0.875, window_s=0.875, latency_ms=4.25, classes=("walk",),
+        ...                          probabilities=(1.0,)))
+          0.875 s  walk 1.000
+        a.mp4: 8 frames at 0.5 ms each, 4.2 ms (longest 4.2 ms) to an answer that looks back 0.88 s
+    """
+    streams: dict[str, list[Glance]] = {}
+
+    def show_one(name: str, glance: "Glance") -> None:
+        streams.setdefault(name, []).append(glance)
+        if not as_json:
+            ranked = zip(glance.classes, glance.probabilities, strict=True)
+            told = "  ".join(f"{label} {value:.3f}" for label, value in ranked)
+            print(f"{glance.seconds:7.3f} s  {told}", flush=True)
+
+    try:
+        yield show_one
+    finally:
+        if as_json:
+            show(
+                {key: value for name, own in streams.items() for key, value in _glanced(name, own)},
+                title="",
+                as_json=True,
+            )
+        else:
+            for name, own in streams.items():
+                summed = _summed(own)
+                print(
+                    f"{name}: {summed['frames']} frames at {summed['ms_per_frame']:.1f} ms each, "
+                    f"{summed['ms_to_answer']:.1f} ms (longest {summed['longest_ms_to_answer']:.1f} ms) to an answer "
+                    f"that looks back {summed['window_s']:.2f} s"
+                )
+
+
+def _glanced(name: str, glances: "Sequence[Glance]") -> Iterator[tuple[str, Any]]:
+    """Yields the values of a stream by their names."""
+    for glance in glances:
+        for label, value in zip(glance.classes, glance.probabilities, strict=True):
+            yield f"{name}/{glance.seconds:.3f}/{label}", value
+    for key, value in _summed(glances).items():
+        yield f"{name}/{key}", value
+
+
+def _summed(glances: "Sequence[Glance]") -> dict[str, Any]:
+    """Returns how many frames were watched, how fast, and how far answers looked back in the end."""
+    latencies = [glance.latency_ms for glance in glances]
+    return {
+        "frames": glances[-1].frame,
+        "ms_per_frame": sum(latencies) / glances[-1].frame,
+        "ms_to_answer": statistics.median(latencies),
+        "longest_ms_to_answer": max(latencies),
+        "window_s": glances[-1].window_s,
+    }
 
 
 def show_parts(parts: "Sequence[Part]", *, title: str) -> None:

@@ -10,8 +10,10 @@ from jaxtyping import Float
 from jaxmm.actions.answers import By
 from jaxmm.actions.evaluation import evaluate_actions
 from jaxmm.errors import ConfigError
+from jaxmm.evaluate.figures import check_figures
 from jaxmm.evaluate.protocols import BY_SIMILARITY, Protocol
 from jaxmm.frames.evaluation import evaluate_frames
+from jaxmm.frames.pictures import draw_answers
 from jaxmm.model import Model, load
 from jaxmm.motions.evaluation import evaluate_motions
 from jaxmm.signs.evaluation import evaluate_reconstruction, evaluate_signing
@@ -32,6 +34,7 @@ def evaluate(
     autoencoder: str | Path | None = None,
     by: By | None = None,
     ensemble: Sequence[str | Path] = (),
+    pictures: str | Path | None = None,
 ) -> dict[str, float]:
     """Evaluates a run on a split of its data, or of the data at another root.
 
@@ -49,6 +52,9 @@ def evaluate(
         autoencoder: Of a text-to-sign run, the folder of the autoencoder by whose codes they are compared with real.
         by: Of a run that classifies videos, who answers: the `head` (by default) or the `prompts`.
         ensemble: Of such a run, further ones whose probabilities are averaged with its own.
+        pictures: Of a run on videos, folder to write pictures to: of one that answers frames what
+            `jaxmm.frames.pictures.draw_answers` draws, of one that classifies videos what
+            `jaxmm.actions.tables.write_confusion` writes.
 
     Returns:
         The step, and scores by name, with the ends of intervals `.../low` and `.../high`: of a retrieval run what
@@ -60,6 +66,7 @@ def evaluate(
         ConfigError: If an argument has no use for the run; or captions must be compared, and neither the run nor
             `sentences` names a pretrained model.
         JaxmmError: If the run or the data cannot be read, or there is no such split.
+        MissingExtraError: If pictures are asked for, and matplotlib is not installed.
 
     Example:
         >>> evaluate("no/such/run")
@@ -71,11 +78,16 @@ def evaluate(
             f"protocol {protocol or 'all'!r} compares no captions, so sentences has no use; "
             f"add --ndcg, or choose a protocol among {', '.join(BY_SIMILARITY)}"
         )
+    if pictures is not None:
+        check_figures()
     of_retrieval = {"protocol": protocol, "ndcg": graded or None, "sentences": sentences}
     of_signing = {"back_translation": back_translation, "autoencoder": autoencoder}
     model = load(run, checkpoint=checkpoint)
     if not isinstance(model.experiment.task, Classifies):
         _refuse({"by": by, "ensemble": ensemble or None}, model, "classifies no videos")
+    if not isinstance(model.experiment.task, Classifies | AnswersFrames):
+        _refuse({"pictures": pictures}, model, "is of no videos")
+    out = None if pictures is None else Path(pictures)
     if isinstance(model.experiment.task, Generates):
         _refuse(of_retrieval, model, "generates signing")
         judges: dict[str, Any] = {name: None if judge is None else load(judge) for name, judge in of_signing.items()}
@@ -83,13 +95,18 @@ def evaluate(
     elif isinstance(model.experiment.task, AnswersFrames):
         _refuse(of_retrieval | of_signing, model, "answers frames of videos")
         scores = evaluate_frames(model, split=split, root=root, num_resamples=bootstrap)
+        if out is not None:
+            draw_answers(model, out, split=split, root=root)
     elif isinstance(model.experiment.task, Encodes):
         _refuse(of_retrieval | of_signing, model, "is an autoencoder of signing")
         scores = evaluate_reconstruction(model, split=split, root=root, num_resamples=bootstrap)
     elif isinstance(model.experiment.task, Classifies):
         _refuse(of_retrieval | of_signing, model, "classifies videos")
         also = [load(other, checkpoint=checkpoint) for other in ensemble]
-        scores = evaluate_actions([model, *also], split=split, root=root, by=by or "head", num_resamples=bootstrap)
+        models = [model, *also]
+        scores = evaluate_actions(
+            models, split=split, root=root, by=by or "head", num_resamples=bootstrap, pictures=out
+        )
     else:
         _refuse(of_signing, model, "retrieves")
         scores = evaluate_motions(

@@ -20,6 +20,7 @@ from jaxmm.errors import CheckpointError, ConfigError
 from jaxmm.experiment import Experiment, read_experiment, write_experiment
 from jaxmm.horizon import Horizon
 from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE
+from jaxmm.rows import embedder
 from jaxmm.state import TrainState
 from jaxmm.tasks.base import Task
 from jaxmm.train.loop import Hooks, fit
@@ -29,7 +30,6 @@ from jaxmm.train.step import (
     Devices,
     TrainStep,
     compile_train_step,
-    embed_rows,
     make_mesh,
     place_whole,
     state_shardings,
@@ -113,8 +113,7 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
                 return checkpoints.resume(like, None) if checkpoints.steps() else fresh()
 
             def begin(state: TrainState) -> tuple[TrainStep, Iterator[Batch]]:
-                model = {"params": state.params, "collections": state.collections}
-                embed = functools.partial(embed_rows, **model, mesh=mesh, precision=task.numerics.matmul_precision)
+                embed = embedder(task, state, mesh)
                 with requests.deferred(deferring=False):  # the state is the first one, or saved
                     ready = task.precompute(state.params, data, embed, state.horizon)
                 of_stage = dataclasses.replace(like, horizon=state.horizon)

@@ -26,12 +26,13 @@ from jaxmm.frames.answers import FrameAnswers
 from jaxmm.frames.evaluation import compare_answers, label_types
 from jaxmm.motions.embeddings import Embedder
 from jaxmm.objectives.reduce import weighted_mean
+from jaxmm.rows import embedder
 from jaxmm.signs.codes import SignCoder
 from jaxmm.signs.generation import SignMaker
 from jaxmm.state import TrainState
 from jaxmm.tasks.base import Aligns, AnswersFrames, Classifies, Encodes, Generates, Task
 from jaxmm.train.loop import Loop
-from jaxmm.train.step import compile_eval, embed_rows, place_whole
+from jaxmm.train.step import compile_eval, place_whole
 from jaxmm.train.stopping import Better
 from jaxmm.typing import Batch, Collections, Params
 
@@ -167,8 +168,7 @@ def _actions(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score:
         if task.trains_backbone(state.params, dataclasses.replace(state.horizon, stage=None)):
             return lambda batch: batch
         if not seen:
-            model = {"params": state.params, "collections": state.collections}
-            embed = functools.partial(embed_rows, **model, mesh=mesh, precision=task.numerics.matmul_precision)
+            embed = embedder(experiment.task, state, mesh)
             seen.append(task.features_of(videos, "val", embed) or (lambda batch: batch))
         return seen[0]
 

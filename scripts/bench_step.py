@@ -7,6 +7,8 @@ gives the median over rounds with the smallest and the largest. Below one, ours 
 "unlocked" is the same PyTorch with MKL's check for an Intel processor answered yes: on AMD its float32 products run at
 less than half of the machine's peak otherwise. That column needs a C compiler, and is left out without one.
 
+`resnet_frames_onnx` is ours by ONNX Runtime, which needs the extra `onnx`.
+
 Usage: python scripts/bench_step.py [--rounds 5] [--only encoder_train encoder_infer ...]
 """
 
@@ -21,7 +23,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.sizes import BATCH, GALLERY, SIGN_BATCH, SIGN_FRAMES, VIDEO_FRAMES, VIDEOS, fastest
+from bench.sizes import BATCH, GALLERY, IMAGES, SEEN_FRAMES, SIGN_BATCH, SIGN_FRAMES, VIDEO_FRAMES, VIDEOS, fastest
 
 SCRIPTS = Path(__file__).resolve().parent
 GOALS = {
@@ -36,14 +38,22 @@ GOALS = {
     "gan_step": "0.9",
     "gan_generate_1": "-",
     "gan_generate_16": "-",
+    "resnet_frames": "1.05",
+    "resnet_frames_onnx": "0.56",
+    "clip_image": "0.98",
+    "clip_temporal": "-",
+    "clip_head": "-",
 }
 FRAMES_MADE = {
     "tcn_embed": VIDEOS * VIDEO_FRAMES,
     "tcn_stream": 1,
     "gan_generate_1": SIGN_FRAMES,
     "gan_generate_16": SIGN_BATCH * SIGN_FRAMES,
+    "resnet_frames": SEEN_FRAMES,
+    "resnet_frames_onnx": SEEN_FRAMES,
+    "clip_image": IMAGES,
 }
-"""Frames that a call answers or generates."""
+"""Frames that a call sees, answers or generates."""
 
 
 def unlock(folder: Path) -> Path | None:

@@ -1,11 +1,13 @@
 """How well a run tells the actions of a split."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int32
 
 from jaxmm.actions.answers import ActionAnswers, By
+from jaxmm.actions.tables import write_confusion
 from jaxmm.data.action_videos import ActionVideosData
 from jaxmm.errors import ConfigError
 from jaxmm.evaluate.classification import classification_scores, mean_answers
@@ -24,6 +26,7 @@ def evaluate_actions(
     average: str = "probabilities",
     weights: Sequence[float] | None = None,
     num_resamples: int = 0,
+    pictures: Path | None = None,
 ) -> dict[str, float]:
     """Classifies the videos of a split and compares the answers with their classes.
 
@@ -35,16 +38,22 @@ def evaluate_actions(
         average: What is averaged of several, `logits` or `probabilities`.
         weights: How much each run counts; all alike by default.
         num_resamples: Bootstrap draws over the videos for 95% intervals; 0 has none.
+        pictures: Folder to write a picture and tables of what is taken for what to; see
+            `jaxmm.actions.tables.write_confusion`.
 
     Returns:
-        `<split>/<score>` of `classification_scores`, and where videos have the tag `held_out`,
-        `<split>/<value>/<score>` of those with each of its values.
+        `<split>/<score>` of `classification_scores`; where videos have the tag `held_out`, `<split>/<value>/<score>` of
+        those with each of its values; where training left out `data.unseen_labels`, `<split>/unseen/<score>` of their
+        videos, told apart among these labels alone.
 
     Raises:
         ConfigError: If a run is of another system or other classes, or there is no such split.
-        DataError: If the data cannot be read.
+        DataError: If the data cannot be read, or the folder not be written.
+        MissingExtraError: If pictures are asked for, and matplotlib is not installed.
     """
     data, answers, labels = answers_of(models, split=split, root=root, by=by, average=average, weights=weights)
+    if pictures is not None:
+        write_confusion(pictures, answers, labels, data.vocabulary.labels)
     scores = classification_scores(answers, labels, num_resamples=num_resamples)
     found = {f"{split}/{name}": value for name, value in scores.items()}
     reasons = np.array([clip.tags.get(HELD_OUT, "") for clip in data.clips(split)])
@@ -52,6 +61,12 @@ def evaluate_actions(
         own = reasons == reason
         scores = classification_scores(answers[own], labels[own], num_resamples=num_resamples)
         found |= {f"{split}/{reason}/{name}": value for name, value in scores.items()}
+    unseen = [data.vocabulary.labels.index(label) for label in data.settings.unseen_labels]
+    own = np.isin(labels, unseen)
+    if own.any():
+        among = np.array([unseen.index(label) for label in labels[own].tolist()], np.int32)
+        scores = classification_scores(answers[own][:, unseen], among, num_resamples=num_resamples)
+        found |= {f"{split}/unseen/{name}": value for name, value in scores.items()}
     return found
 
 

@@ -13,8 +13,8 @@ FORMAT = "jaxmm-artefact-1"
 MAX_BYTES = 64 * 2**20
 """Of the metadata as JSON text: a tokenizer of many languages takes 17 MiB."""
 
-DTYPES = ("float32", "int32", "bool")
-Dtype: TypeAlias = Literal["float32", "int32", "bool"]
+DTYPES = ("float32", "int32", "uint8", "bool")
+Dtype: TypeAlias = Literal["float32", "int32", "uint8", "bool"]
 _MOST_AXES = 8
 
 

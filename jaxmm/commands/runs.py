@@ -77,7 +77,10 @@ class Evaluate:
     ] = ()
     pictures: Annotated[
         Path | None,
-        arg(help="Of videos: folder to write timelines to, and how near features are to their descriptions."),
+        arg(
+            help="Of videos: folder to write timelines to, and how near features are to their descriptions; of "
+            "classified videos, which classes are taken for which, as a picture and as CSV (needs the extra 'plots')."
+        ),
     ] = None
     checkpoint: Checkpoint = "last"
     json: Json = False
@@ -86,11 +89,6 @@ class Evaluate:
         """Evaluates and prints the scores."""
         from jaxmm.evaluation import evaluate
 
-        if self.pictures is not None:
-            from jaxmm.frames.pictures import draw_answers
-            from jaxmm.model import load
-
-            draw_answers(load(self.run, checkpoint=self.checkpoint), self.pictures, split=self.split, root=self.root)
         scores = evaluate(
             self.run,
             root=self.root,
@@ -104,6 +102,7 @@ class Evaluate:
             autoencoder=self.autoencoder,
             by=self.by,
             ensemble=self.ensemble,
+            pictures=self.pictures,
         )
         how = _measured(self.run, scores, protocol=self.protocol or "all")
         judges = {"back-translation": self.back_translation, "autoencoder": self.autoencoder}

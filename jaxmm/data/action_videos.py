@@ -43,6 +43,7 @@ class ActionVideos(FrameView, DataSettings):
         split: How videos are assigned to train, val and test.
         val_fraction: Share of the training videos that are held out for validation where there are none, in [0, 1);
             which ones depends on their names alone, or on their tag `group`, whose videos stay together.
+        unseen_labels: Classes whose videos neither train nor validate, as if there were none: prompts alone name them.
         shots: Most training videos of a class; None takes all.
         shots_seed: Chooses them.
         frames_per_clip: Frames that a model sees of a video.
@@ -65,6 +66,7 @@ class ActionVideos(FrameView, DataSettings):
     source: ActionSource = dataclasses.field(default_factory=ProceduralVideos)
     split: HashSplit | FileSplit | TagSplit = dataclasses.field(default_factory=TagSplit)
     val_fraction: float = 0.0
+    unseen_labels: tuple[str, ...] = ()
     shots: int | None = None
     shots_seed: int = 0
     frames_per_clip: int = 8
@@ -92,7 +94,7 @@ class ActionVideos(FrameView, DataSettings):
             assets: Folder of the run for what the data brings along.
 
         Raises:
-            ConfigError: If packed frames take more of the disk than they may.
+            ConfigError: If packed frames take more of the disk than they may, or an unseen label is none of the source.
             DataError: If the source or the split cannot be read, or the classes are not those seen first.
             MissingExtraError: If the extra `video` is needed and not installed.
         """
@@ -105,6 +107,11 @@ class ActionVideos(FrameView, DataSettings):
         )
         stored = packed_actions(self.source, self.folder, packing)
         vocabulary = vocabulary_of(stored.about)
+        for label in self.unseen_labels:
+            if label not in vocabulary.labels:
+                raise ConfigError(
+                    f"data.unseen_labels: no label {label!r}; choose among {', '.join(vocabulary.labels)}"
+                )
         if not (assets / _LABELS).is_file():
             assets.mkdir(parents=True, exist_ok=True)
             write_text(assets / _LABELS, json.dumps(dataclasses.asdict(vocabulary)))
@@ -126,10 +133,14 @@ class ActionVideos(FrameView, DataSettings):
         groups = {key: own[_GROUP] for key, own in tags.items() if _GROUP in own}
         known: dict[str, Split] = {key: assigned[key] for key in tags}
         assigned = hold_out(known, val_fraction=self.val_fraction, groups=groups)
+        labels = vocabulary_of(stored.about).labels
+        classes = {key: labels[note["label"]] for key, note in notes.items()}
+        seen: dict[str, Split] = {
+            key: split for key, split in assigned.items() if split == "test" or classes[key] not in self.unseen_labels
+        }
         if self.shots is None:
-            return assigned
-        classes = {key: str(note["label"]) for key, note in notes.items()}
-        return few_shots(assigned, classes, shots=self.shots, seed=self.shots_seed)
+            return seen
+        return few_shots(seen, classes, shots=self.shots, seed=self.shots_seed)
 
     def check(self, root: Path | None) -> Report:
         """Decodes all videos and returns every problem, as `jaxmm.data.video.check.check_videos` does."""

@@ -16,8 +16,8 @@ Resample: TypeAlias = Literal["nearest", "lanczos", "bilinear", "bicubic", "box"
 
 _FILE, _NEW_FILE = "preprocessor_config.json", "processor_config.json"
 _LARGEST = 1e6  # of a factor, mean or deviation
-_KINDS = ("CLIPImageProcessor", "CLIPImageProcessorFast", "CLIPImageProcessorPil", "CLIPFeatureExtractor")
-_CLIP_SETTINGS = {
+_ENDINGS = ("ImageProcessor", "ImageProcessorFast", "ImageProcessorPil", "FeatureExtractor")
+_CLIP_SETTINGS: Mapping[str, Any] = {
     "do_resize": True,
     "size": {"shortest_edge": 224},
     "resample": 3,
@@ -29,7 +29,20 @@ _CLIP_SETTINGS = {
     "image_mean": [0.48145466, 0.4578275, 0.40821073],
     "image_std": [0.26862954, 0.26130258, 0.27577711],
 }
-"""The settings that are honoured, and what an absent one means."""
+_CONVNEXT_SETTINGS: Mapping[str, Any] = {
+    **{name: value for name, value in _CLIP_SETTINGS.items() if name not in ("do_center_crop", "crop_size")},
+    "size": {"shortest_edge": 384},
+    "crop_pct": 224 / 256,
+    "image_mean": [0.485, 0.456, 0.406],
+    "image_std": [0.229, 0.224, 0.225],
+}
+_KINDS: Mapping[str, Mapping[str, Any]] = {"CLIP": _CLIP_SETTINGS, "ConvNext": _CONVNEXT_SETTINGS}
+"""The settings that are honoured of each kind of checkpoint, and what an absent one means.
+
+Those of ResNet have the kind ConvNext.
+"""
+
+_CONVNEXT_WHOLE = 384  # pixels from which on nothing is cut off
 
 # Who wrote the file, and how arrays are passed on; frames are RGB here, and are not padded.
 _WITHOUT_EFFECT = (
@@ -79,7 +92,7 @@ class ImagePreparation:
 
     @classmethod
     def read(cls, folder: Path) -> "ImagePreparation":
-        """Reads the settings that a CLIP checkpoint was trained with.
+        """Reads the settings that a checkpoint of CLIP or ResNet was trained with.
 
         They stand in `preprocessor_config.json`, or as recent versions of transformers write them, below
         `image_processor` in `processor_config.json`, which wins.
@@ -94,18 +107,38 @@ class ImagePreparation:
             >>> ImagePreparation.read(folder).crop
             (336, 336)
         """
-        settings, where = _find_settings(folder)
-        _check_names(settings, where)
-        given = {**_CLIP_SETTINGS, **{name: value for name, value in settings.items() if value is not None}}
+        found = cls.stated(folder)
+        if found is None:
+            raise DataError(f"{folder / _FILE}: no such file; give the folder of a checkpoint that prepares images")
+        return found
+
+    @classmethod
+    def stated(cls, folder: Path) -> "ImagePreparation | None":
+        """Returns what `read` does, or None where a checkpoint states nothing.
+
+        Raises:
+            DataError: If there is a setting that is not known.
+
+        Example:
+            >>> import tempfile
+            >>> print(ImagePreparation.stated(Path(tempfile.mkdtemp())))
+            None
+        """
+        if (found := _find_settings(folder)) is None:
+            return None
+        settings, where = found
+        known = _known_settings(settings, where)
+        given = {**known, **{name: value for name, value in settings.items() if value is not None}}
         for name in (name for name in given if name.startswith("do_")):
             if not isinstance(given[name], bool):
                 raise DataError(f"{where}: '{name}' is {brief(given[name])}; it must be true or false")
         normalizes = given["do_normalize"]
+        resize, crop = (_convnext_edges if known is _CONVNEXT_SETTINGS else _clip_edges)(given, where)
         try:
             return cls(
-                resize=_edges(given, "size", where) if given["do_resize"] else None,
+                resize=resize,
                 resample=_resample(given, where),
-                crop=_both(_edges(given, "crop_size", where)) if given["do_center_crop"] else None,
+                crop=crop,
                 scale=_number(given["rescale_factor"], "rescale_factor", where) if given["do_rescale"] else 1.0,
                 mean=_three(given, "image_mean", where) if normalizes else (0.0, 0.0, 0.0),
                 std=_three(given, "image_std", where) if normalizes else (1.0, 1.0, 1.0),
@@ -160,15 +193,13 @@ def _middle(
     return frame
 
 
-def _find_settings(folder: Path) -> tuple[Mapping[str, Any], str]:
+def _find_settings(folder: Path) -> tuple[Mapping[str, Any], str] | None:
     newer, older = folder / _NEW_FILE, folder / _FILE
     if newer.is_file() and "image_processor" in (document := _read_object(newer)):
         if not isinstance(document["image_processor"], dict):
             raise DataError(f"{newer}: 'image_processor' is not an object; fetch the checkpoint again")
         return document["image_processor"], f"{newer}, image_processor"
-    if not older.is_file():
-        raise DataError(f"{older}: no such file; give the folder of a CLIP checkpoint")
-    return _read_object(older), str(older)
+    return (_read_object(older), str(older)) if older.is_file() else None
 
 
 def _read_object(path: Path) -> dict[str, Any]:
@@ -181,17 +212,46 @@ def _read_object(path: Path) -> dict[str, Any]:
     return document
 
 
-def _check_names(settings: Mapping[str, Any], where: str) -> None:
+def _known_settings(settings: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """Returns the settings of the kind that is named, with their defaults; others are refused."""
+    kinds = {f"{kind}{ending}": own for kind, own in _KINDS.items() for ending in _ENDINGS}
+    known = _CLIP_SETTINGS
     for name in ("image_processor_type", "feature_extractor_type"):
-        if settings.get(name) is not None and settings[name] not in _KINDS:
-            raise DataError(f"{where}: {name} {brief(settings[name])} is not supported; supported is {_KINDS[0]}")
+        if (kind := settings.get(name)) is not None:
+            if not isinstance(kind, str) or kind not in kinds:
+                raise DataError(
+                    f"{where}: {name} {brief(kind)} is not supported; supported are "
+                    f"{' and '.join(f'{own}{_ENDINGS[0]}' for own in _KINDS)}"
+                )
+            known = kinds[kind]
     for name, value in settings.items():
         # False switches off, and null means no more than an absent setting.
-        if name not in _CLIP_SETTINGS and name not in _WITHOUT_EFFECT and value is not None and value is not False:
+        if name not in known and name not in _WITHOUT_EFFECT and value is not None and value is not False:
             raise DataError(
-                f"{where}: the setting '{name}' is not known; known are {', '.join(_CLIP_SETTINGS)}. "
+                f"{where}: the setting '{name}' is not known; known are {', '.join(known)}. "
                 "Remove it if it does not matter, or make an ImagePreparation yourself"
             )
+    return known
+
+
+def _clip_edges(given: Mapping[str, Any], where: str) -> tuple[int | tuple[int, int] | None, tuple[int, int] | None]:
+    """Returns what is resized to, and what is cut out then."""
+    resize = _edges(given, "size", where) if given["do_resize"] else None
+    return resize, _both(_edges(given, "crop_size", where)) if given["do_center_crop"] else None
+
+
+def _convnext_edges(
+    given: Mapping[str, Any], where: str
+) -> tuple[int | tuple[int, int] | None, tuple[int, int] | None]:
+    """Returns the same: a share of small images is cut out, and large ones are squeezed."""
+    if not given["do_resize"]:
+        return None, None
+    edge, share = _edges(given, "size", where), _number(given["crop_pct"], "crop_pct", where)
+    if not isinstance(edge, int):
+        raise DataError(f"{where}: 'size' is {brief(given['size'])}; it must be an object of shortest_edge")
+    if not 0 < share <= 1:
+        raise DataError(f"{where}: 'crop_pct' is {share}; it must be above 0, and 1 at most")
+    return ((edge, edge), None) if edge >= _CONVNEXT_WHOLE else (int(edge / share), (edge, edge))
 
 
 def _edges(given: Mapping[str, Any], name: str, where: str) -> int | tuple[int, int]:

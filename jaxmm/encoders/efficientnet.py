@@ -63,14 +63,17 @@ class EfficientNetLite(nn.Module):
         width: Factor of the blocks' channels, which are rounded to multiples of 8; stem and head keep theirs.
         depth: Factor of the number of blocks in all stages but the first and the last.
         stages: What is scaled.
-        dim: Width of the features.
+        dim: Width of the head's features.
+        grid: Parts along each side of the picture of which each has features of its own, which tell where things are:
+            the mean of the last block's activations there. 0 has those of the head, one mean over the picture.
         num_classes: Classes that `classify` tells apart; 0 has no classifier.
         dropout_rate: Dropout of the features before the classifier, in [0, 1).
         drop_path_rate: How often training leaves out the last block that has a shortcut, in [0, 1); earlier ones in
             proportion to their place.
 
     Raises:
-        ConfigError: If `classify` is called and there is no classifier.
+        ConfigError: If `classify` is called without a classifier or with a grid, or the grid is finer than the last
+            activations.
 
     Example:
         >>> net = EfficientNetLite(stages=(Stage(1, 3, 2, 2, 8),), dim=16)
@@ -87,6 +90,7 @@ class EfficientNetLite(nn.Module):
     depth: float = 1.0
     stages: tuple[Stage, ...] = STAGES
     dim: int = 1280
+    grid: int = 0
     num_classes: int = 0
     dropout_rate: float = 0.2
     drop_path_rate: float = 0.2
@@ -100,6 +104,16 @@ class EfficientNetLite(nn.Module):
             (16, 26)
         """
         return len(list(self.scaled_blocks()))
+
+    @property
+    def feature_dim(self) -> int:
+        """Width of the features of an image.
+
+        Example:
+            >>> EfficientNetLite().feature_dim, EfficientNetLite(grid=3).feature_dim
+            (1280, 2880)
+        """
+        return self.grid**2 * _rounded(self.stages[-1].dim * self.width) if self.grid else self.dim
 
     @property
     def num_steps(self) -> int:
@@ -165,13 +179,16 @@ class EfficientNetLite(nn.Module):
             frozen_steps: So many steps, from the first, always compute as if deterministic: their statistics stay.
 
         Returns:
-            The mean over the places of an image of its last activations, each from 0 to 6.
+            The mean over the places of an image of its last activations, each from 0 to 6; with a grid, those of the
+            last block, over the places of each part, row by row.
         """
         frozen = [deterministic or step < frozen_steps for step in range(self.num_steps)]
         hidden = self.stem(images, image_mask, deterministic=frozen[0])
         for place, block in enumerate(self.block):
             rate = self.drop_path_rate * place / self.num_blocks
             hidden = block(hidden, image_mask, drop_path_rate=rate, deterministic=frozen[place + 1])
+        if self.grid:
+            return mean_of_parts(hidden, self.grid)
         return self.head(hidden, image_mask, deterministic=frozen[-1]).mean((1, 2))
 
     def classify(
@@ -183,8 +200,10 @@ class EfficientNetLite(nn.Module):
         frozen_steps: int = 0,
     ) -> Float[Array, "batch classes"]:
         """Returns the logits of the classes; arguments as in `__call__`."""
-        if not self.num_classes:
-            raise ConfigError("EfficientNetLite: it has no classifier; set num_classes, to 1000 for ImageNet's")
+        if not self.num_classes or self.grid:
+            raise ConfigError(
+                "EfficientNetLite: it has no classifier; set num_classes, to 1000 for ImageNet's, and no grid"
+            )
         features = self(images, image_mask, deterministic=deterministic, frozen_steps=frozen_steps)
         return self.classifier(self.dropout(features, deterministic=deterministic))
 
@@ -276,6 +295,33 @@ def depthwise_conv(
             shifted = jax.lax.slice(x, (0, row, column, 0), end, (1, stride, stride, 1))
             total += shifted * jnp.expand_dims(kernel[row, column], (0, 1))
     return total
+
+
+def mean_of_parts(x: Float[Array, "batch height width dim"], grid: int) -> Float[Array, "batch parts"]:
+    """Returns the means over the parts of images, row by row; parts share the pixels that lie in two of them.
+
+    Args:
+        x: Images.
+        grid: Parts along each side.
+
+    Raises:
+        ConfigError: If there are more parts than pixels.
+
+    Example:
+        >>> mean_of_parts(jnp.arange(9.0).reshape(1, 3, 3, 1), 2).tolist()
+        [[2.0, 3.0, 5.0, 6.0]]
+    """
+    height, width = x.shape[1:3]
+    if grid > min(height, width):
+        raise ConfigError(
+            f"frames.backbone.grid is {grid}, but the last activations are {height} x {width}; give a coarser grid, or "
+            "larger pictures"
+        )
+    rows, columns = (
+        [slice(part * length // grid, -(-(part + 1) * length // grid)) for part in range(grid)]
+        for length in (height, width)
+    )
+    return jnp.concatenate([x[:, row, column].mean((1, 2)) for row in rows for column in columns], axis=-1)
 
 
 def _rounded(dim: float) -> int:

@@ -60,7 +60,7 @@ class TemporalFusion(nn.Module):
     def _attended(self, x: Array, mask: Array) -> Float[Array, "batch hidden"]:
         """Returns, head by head, the pooled values less their mean; heads also see where in the video a frame is."""
         wide = (*x.shape[:2], self.num_heads, self.hidden_dim // self.num_heads)
-        waves = nn.Dense(self.hidden_dim, use_bias=False, name="moment")(_waves(mask))
+        waves = nn.Dense(self.hidden_dim, use_bias=False, name="moment")(moment_waves(mask))
         keys = jnp.reshape(nn.Dense(self.hidden_dim, name="key")(x) + waves, wide)
         values = jnp.reshape(nn.Dense(self.hidden_dim, use_bias=False, name="value")(x), wide)
         query = self.param("query", nn.initializers.normal(1.0), wide[2:])
@@ -73,14 +73,25 @@ class TemporalFusion(nn.Module):
     def _motion(self, x: Array, mask: Array, stride: int) -> Float[Array, "batch hidden"]:
         """Returns the mean of what each difference over some frames excites."""
         excite = nn.Dense(self.hidden_dim, use_bias=False, name=f"motion_{stride}")
-        if x.shape[1] <= stride:
-            return jnp.zeros_like(mean_over_valid(jax.nn.gelu(excite(x)), mask))
-        change = jax.nn.gelu(excite(x[:, stride:] - x[:, :-stride]))
-        return mean_over_valid(change, mask[:, stride:] & mask[:, :-stride])
+        later, seen_later = (
+            jnp.pad(own, [(0, stride if axis == 1 else 0) for axis in range(own.ndim)])[:, stride:] for own in (x, mask)
+        )
+        return mean_over_valid(jax.nn.gelu(excite(later - x)), mask & seen_later)
 
 
-def _waves(mask: Bool[Array, "batch time"]) -> Float[Array, "batch time waves"]:
-    """Returns where in its video each frame is, as sines and cosines of quarter, half, one and two turns."""
+def moment_waves(mask: Bool[Array, "batch time"]) -> Float[Array, "batch time waves"]:
+    """Returns where in its video each frame is, as sines and cosines of quarter, half, one and two turns.
+
+    What counts is the share of the video that is over, so that a video and its copy at another speed agree.
+
+    Args:
+        mask: True where a frame is valid; the valid ones come first.
+
+    Example:
+        >>> slow, fast = jnp.ones((1, 9), bool), jnp.ones((1, 5), bool)
+        >>> bool(jnp.allclose(moment_waves(slow)[:, ::2], moment_waves(fast)))
+        True
+    """
     last = jnp.maximum(mask.sum(axis=1, keepdims=True) - 1, 1)
     share = jnp.arange(mask.shape[1])[None, :] / last
     angles = 2 * jnp.pi * share[..., None] * jnp.expand_dims(2.0 ** (jnp.arange(_NUM_WAVES) - 2), (0, 1))

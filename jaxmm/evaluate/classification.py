@@ -93,6 +93,28 @@ def class_scores(counts: Int64[np.ndarray, "classes classes"]) -> Mapping[str, F
     }
 
 
+def class_shares(
+    logits: Float[np.ndarray, "rows classes"], labels: Int[np.ndarray, "clips"]
+) -> Mapping[str, Float[np.ndarray, "classes"]]:
+    """Returns `top<k>` of each class, as `classification_scores` has it of all clips: 0 of a class without clips.
+
+    Args:
+        logits: Of every class, or anything else that grows with its probability.
+        labels: The right classes.
+
+    Raises:
+        DataError: If there is no clip, or a label is none of the classes.
+
+    Example:
+        >>> class_shares(np.eye(3)[[0, 1, 1]], np.array([0, 0, 1]))["top1"].tolist()
+        [0.5, 1.0, 0.0]
+    """
+    ranks, num_classes = _ranks(logits, labels), logits.shape[1]
+    clips = np.bincount(labels, minlength=num_classes)
+    found = {f"top{rank}": np.bincount(labels[ranks <= rank], minlength=num_classes) for rank in RANKS}
+    return {name: counts / np.maximum(clips, 1) for name, counts in found.items()}
+
+
 def _ranks(logits: Float[np.ndarray, "rows classes"], labels: Int[np.ndarray, "clips"]) -> Int[np.ndarray, "clips"]:
     """Returns how many classes are as likely as the right one or more, itself among them."""
     if not len(labels) or len(logits) != len(labels):

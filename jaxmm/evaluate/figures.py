@@ -1,8 +1,22 @@
 """Empty figures to draw on, which need the extra `plots`."""
 
+import importlib.util
 from typing import Any
 
 from jaxmm.errors import MissingExtraError
+
+
+def check_figures() -> None:
+    """Refuses to go on, before any work is done, where figures cannot be drawn.
+
+    Raises:
+        MissingExtraError: If matplotlib is not installed.
+
+    Example:
+        >>> check_figures()
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise MissingExtraError.of("matplotlib", extra="plots")
 
 
 def blank_figure(*, width: float, height: float) -> Any:

@@ -103,6 +103,8 @@ def random_inputs(metadata: Metadata, sizes: Mapping[str, int], rng: np.random.G
             drawn[tensor.name] = np.arange(shape[-1]) < lengths
         elif tensor.dtype == "int32":
             drawn[tensor.name] = rng.integers(0, tensor.below or 2, shape, np.int32)
+        elif tensor.dtype == "uint8":
+            drawn[tensor.name] = rng.integers(0, tensor.below or 256, shape, np.uint8)
         else:
             drawn[tensor.name] = rng.normal(size=shape).astype(np.float32)
     return drawn

@@ -289,6 +289,26 @@ def _convolution(graph: Graph, equation: Any, inputs: list[str]) -> str:
     return _arranged(graph, made, [list(about.out_spec).index(axis) for axis in range(len(about.out_spec))])
 
 
+def _max_pool(graph: Graph, equation: Any, inputs: list[str]) -> str:
+    """The largest of a window along some axes, beside which an image has two: its own, and that of its channels."""
+    params = equation.params
+    sizes, padding = params["window_dimensions"], params["padding"]
+    axes = [axis for axis, size in enumerate(sizes) if size != 1]
+    other = [axis for axis in range(len(sizes)) if axis not in axes]
+    plain = all(params["window_strides"][axis] == 1 and padding[axis] == (0, 0) for axis in other)
+    if len(other) != 2 or not plain or any(step != 1 for step in params["base_dilation"]):
+        raise ArtefactError("a window over the batch or the channels cannot be written as ONNX")
+    made = graph.add(
+        "MaxPool",
+        _arranged(graph, inputs[0], [*other, *axes]),
+        kernel_shape=[sizes[axis] for axis in axes],
+        pads=[padding[axis][end] for end in (0, 1) for axis in axes],
+        strides=[params["window_strides"][axis] for axis in axes],
+        dilations=[params["window_dilation"][axis] for axis in axes],
+    )
+    return _arranged(graph, made, [[*other, *axes].index(axis) for axis in range(len(sizes))])
+
+
 RULES: Mapping[str, Rule] = {
     "and": _logical("And"),
     "argmax": _arg("ArgMax"),
@@ -315,6 +335,7 @@ RULES: Mapping[str, Rule] = {
     "reduce_or": _reduction("ReduceMax"),
     "reduce_prod": _reduction("ReduceProd"),
     "reduce_sum": _reduction("ReduceSum"),
+    "reduce_window_max": _max_pool,
     "rem": _remainder,
     "reshape": _reshape,
     "rev": _reverse,

@@ -8,12 +8,13 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxmm.artefact import Tensor
+from jaxmm.config import encode
 from jaxmm.data.captioned import Captioned
 from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.data.text import TOKENIZER_FILE
 from jaxmm.errors import ConfigError
 from jaxmm.model import ASSETS_FOLDER, Model
-from jaxmm.tasks.base import Aligns, AnswersFrames, Embeds, Generates
+from jaxmm.tasks.base import Aligns, AnswersFrames, Classifies, Embeds, Generates
 from jaxmm.typing import Batch, Collections, Params
 
 _BATCH, _TIME, _TOKENS = "batch", "time", "tokens"
@@ -165,10 +166,43 @@ def _frame_answers(model: Model) -> tuple[Part, ...]:
     return (part,)
 
 
+def _classifier(model: Model) -> tuple[Part, ...]:
+    """What the head says of a video, and, where classes have prompts, what they say."""
+    task, data = _settings(model)
+    size = data.frame_size
+    head = Part(
+        name="head",
+        function=lambda params, collections, batch: {"logits": task.classify(params, collections, batch)},
+        inputs=(
+            Tensor(name="frames", dtype="uint8", shape=(_BATCH, _TIME, size, size, 3), meaning="frames, RGB"),
+            _mask("frame_mask", (_BATCH, _TIME), "true where a frame is valid; those come first"),
+        ),
+        outputs={"logits": "preferences for classes"},
+        sizes={_BATCH: (1, None), _TIME: (1, None)},
+        preprocessing={
+            "fps": data.fps,
+            "frame_size": size,
+            "frames_per_clip": data.frames_per_clip,
+            "sampling": encode(data.sampling),
+        },
+        labels=data.saved_vocabulary(model.run / ASSETS_FOLDER).labels,
+    )
+    if task.semantics is None:
+        return (head,)
+    compared = dataclasses.replace(
+        head,
+        name="prompts",
+        function=lambda params, collections, batch: {"logits": task.compare(params, collections, batch)},
+        outputs={"logits": "scaled similarities to the prompts of classes"},
+    )
+    return head, compared
+
+
 _OFFERS: Mapping[type, Callable[[Model], tuple[Part, ...]]] = {
     Embeds: _towers,
     Generates: _generator,
     AnswersFrames: _frame_answers,
+    Classifies: _classifier,
 }
 """What makes the parts of a task that has a protocol."""
 

@@ -9,7 +9,7 @@ from jaxmm.errors import ArtefactError, ConfigError
 MAX_BATCH_SIZE = 64
 """Most rows that the server puts into one batch; a field to change in `config.pbtxt`."""
 
-_TYPES = {"float32": "TYPE_FP32", "int32": "TYPE_INT32", "bool": "TYPE_BOOL"}
+_TYPES = {"float32": "TYPE_FP32", "int32": "TYPE_INT32", "uint8": "TYPE_UINT8", "bool": "TYPE_BOOL"}
 
 
 def write_repository(path: Path, folder: Path) -> Path:

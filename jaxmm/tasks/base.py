@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, cast, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,9 @@ from jaxmm.typing import Batch, Collections, Metrics, Params
 
 EmbedRows = Callable[[Callable[[Params, Collections, Batch], Array], Iterable[Batch]], Iterator[np.ndarray]]
 """Applies a pure function of the task to batches and yields its rows, one batch's at a time."""
+
+Runtime: TypeAlias = Literal["jax", "onnx"]
+"""What applies it: JAX on its devices, or ONNX Runtime on the processor."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,11 @@ class Task:
             ConfigError: If the data do not fit.
         """
         del data
+
+    @property
+    def runtime(self) -> Runtime:
+        """What applies functions to all data before training; `precompute` is given one that does."""
+        return "jax"
 
     def precompute(
         self, params: Params, data: Dataset[Any], embed: EmbedRows, horizon: Horizon
@@ -320,10 +328,18 @@ class Classifies(Protocol):
         """Sees all frames of a split once, and returns what puts their features into a batch."""
         ...
 
+    def class_embeddings(self, vocabulary: Any) -> np.ndarray:
+        """Returns the embedding of each class of a vocabulary by its prompts; see `compare`."""
+        ...
+
+    def see(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch time dim"]:
+        """Returns the features of `frames`, of which none depends on another frame."""
+        ...
+
     def classify(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch classes"]:
-        """Returns the logits of the classifier for `frames` under `frame_mask`."""
+        """Returns the logits of the classifier for `frames`, or their `features`, under `frame_mask`."""
         ...
 
     def compare(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch classes"]:
-        """Returns the scaled similarity of each video to the prompts of every class."""
+        """Returns the scaled similarity of each video to the prompts of every class, `classes/embeddings`."""
         ...

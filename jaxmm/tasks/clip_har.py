@@ -26,7 +26,7 @@ from jaxmm.horizon import Horizon
 from jaxmm.objectives.reduce import masked_mean
 from jaxmm.objectives.settings import Contrastive
 from jaxmm.optim import keep_within
-from jaxmm.tasks.base import EmbedRows, Task
+from jaxmm.tasks.base import EmbedRows, Runtime, Task
 from jaxmm.tasks.frame_features import FEATURES, keep_features
 from jaxmm.tasks.semantics import Semantics
 from jaxmm.tasks.visual import FrameEncoder
@@ -157,7 +157,7 @@ class ClipHarTask(Task):
         return params, {**collections, "classes": {"embeddings": embeddings}}
 
     def class_embeddings(self, vocabulary: Vocabulary) -> Float32[np.ndarray, "classes dim"]:
-        """Returns the embedding of each class: the mean of those of its prompts, of unit length.
+        """Returns the embedding of each class, of unit length: the mean of those of its prompts, or the one in a file.
 
         Args:
             vocabulary: Classes, of training or others, by whose descriptions they are known.
@@ -168,9 +168,12 @@ class ClipHarTask(Task):
         """
         if self.semantics is None:
             raise ConfigError("task.semantics is None, so classes have no prompts; name a text backbone")
-        texts = self.prompts.texts(vocabulary.descriptions)
-        names = tuple(f"{place}" for place in range(len(texts)))
-        by_text = self.semantics(Vocabulary(labels=names, descriptions=texts))
+        if self.semantics.by_label:
+            by_text = self.semantics(vocabulary)
+        else:
+            texts = self.prompts.texts(vocabulary.descriptions)
+            names = tuple(f"{place}" for place in range(len(texts)))
+            by_text = self.semantics(Vocabulary(labels=names, descriptions=texts))
         width = by_text.shape[1]
         if width != self.prompt_dim:
             raise ConfigError(
@@ -207,6 +210,11 @@ class ClipHarTask(Task):
             raise ConfigError(
                 f"data.frame_size is {data.settings.frame_size}, but the backbone sees {size} pixels; set it to {size}"
             )
+
+    @property
+    def runtime(self) -> Runtime:
+        """What sees frames once."""
+        return self.frames.runtime
 
     def precompute(
         self, params: Params, data: Dataset[Any], embed: EmbedRows, horizon: Horizon

@@ -27,8 +27,9 @@ class Semantics:
 
     Attributes:
         source: A checkpoint, as `jaxmm.hub.find_checkpoint` names it, whose mean-pooled token states of the
-            descriptions are taken, and kept for the next run; a file of embeddings by label (`.pt`, `.npz`,
-            `.safetensors`); or "words", by which a description is the sum of a random vector for each of its words.
+            descriptions, or of CLIP the features of its text tower, are taken, and kept for the next run; a file of
+            embeddings by label (`.pt`, `.npz`, `.safetensors`); or "words", by which a description is the sum of a
+            random vector for each of its words.
         revision: Revision of a hub checkpoint to pin; None takes the newest.
         words_dim: Width of embeddings of "words".
         normalize: Whether embeddings are scaled to unit length (D6); those of a checkpoint always are.
@@ -59,11 +60,12 @@ class Semantics:
             >>> Semantics(source="words").settings()
             {'embeddings': 'words, of unit length'}
         """
-        as_they_are = not self.normalize and (self.source == WORDS or self._is_file)
+        as_they_are = not self.normalize and (self.source == WORDS or self.by_label)
         return {"embeddings": f"{self.source}, {'as they are' if as_they_are else 'of unit length'}"}
 
     @property
-    def _is_file(self) -> bool:
+    def by_label(self) -> bool:
+        """Whether embeddings are looked up by label, whatever it is described by."""
         return Path(self.source).suffix.lower() in FORMATS
 
     def __call__(self, vocabulary: Vocabulary) -> Float32[np.ndarray, "labels dim"]:
@@ -74,7 +76,7 @@ class Semantics:
         """
         if self.source == WORDS:
             found = np.stack([_of_words(text, self.words_dim) for text in vocabulary.descriptions])
-        elif self._is_file:
+        elif self.by_label:
             found = _of_file(Path(self.source), vocabulary)
         else:
             found = _of_checkpoint(find_checkpoint(self.source, revision=self.revision), vocabulary.descriptions)

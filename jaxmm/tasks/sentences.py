@@ -9,10 +9,13 @@ import numpy as np
 from jaxtyping import Array, Float, Float32
 
 from jaxmm.data.text import CaptionTokenizer
+from jaxmm.encoders.clip import ClipText
 from jaxmm.encoders.text import TransformerText, pool
 from jaxmm.hub import find_checkpoint
 from jaxmm.typing import Batch, Params
-from jaxmm.weights import load_backbone, read_backbone
+from jaxmm.weights import load_backbone, load_clip, read_backbone, read_clip
+from jaxmm.weights.clip import clip_shapes
+from jaxmm.weights.files import read_config
 
 _BATCH = 32
 _LONGEST = 128
@@ -21,7 +24,8 @@ _LONGEST = 128
 class SentenceEncoder:
     """Texts to unit-norm vectors whose inner product is the similarity of their meaning.
 
-    The mean of the token states of a checkpoint as it was published. It is read anew rather than taken from a run,
+    The mean of the token states of a checkpoint as it was published, or of CLIP the features of its text tower, which
+    lie in the space of its images. It is read anew rather than taken from a run,
     whose training may have moved it: what counts as similar must not depend on the model under evaluation.
 
     Args:
@@ -39,10 +43,10 @@ class SentenceEncoder:
         >>> vectors.shape, float((vectors[0] @ vectors[2]).round(4))
         ((3, 8), 1.0)
 
-    Reference: Sentence-BERT, arXiv:1908.10084, mean pooling.
+    Reference: Sentence-BERT, arXiv:1908.10084, mean pooling; CLIP, arXiv:2103.00020.
     """
 
-    def __init__(self, backbone: TransformerText, params: Params, tokenizer: CaptionTokenizer) -> None:
+    def __init__(self, backbone: TransformerText | ClipText, params: Params, tokenizer: CaptionTokenizer) -> None:
         self._backbone = backbone
         self._params = params
         self._tokenizer = tokenizer
@@ -60,9 +64,14 @@ class SentenceEncoder:
             DataError: If it has no tokenizer.
         """
         folder = find_checkpoint(reference, revision=revision)
-        backbone = read_backbone(folder)
+        if read_config(folder).get("model_type") == "clip":
+            clip = read_clip(folder)
+            backbone, params = clip.text, load_clip(folder, clip.text, clip_shapes(clip)["text"])
+        else:
+            backbone = read_backbone(folder)
+            params = load_backbone(folder, backbone)
         tokenizer = CaptionTokenizer.read(folder, max_tokens=min(_LONGEST, backbone.max_tokens))
-        return cls(backbone, load_backbone(folder, backbone), tokenizer)
+        return cls(backbone, params, tokenizer)
 
     def __call__(self, texts: Sequence[str]) -> Float32[np.ndarray, "texts dim"]:
         """Embeds texts; tokens beyond 128 are cut."""
@@ -79,5 +88,7 @@ class SentenceEncoder:
     def _embed(self, params: Params, batch: Batch) -> Float[Array, "batch dim"]:
         variables = {"params": params}
         states = self._backbone.apply(variables, batch["token_ids"], batch["token_mask"], deterministic=True)
-        means = pool(cast(Array, states), batch["token_mask"], "mean")
-        return means / jnp.maximum(jnp.linalg.norm(means, axis=-1, keepdims=True), 1e-12)
+        vectors = cast(Array, states)
+        if isinstance(self._backbone, TransformerText):
+            vectors = pool(vectors, batch["token_mask"], "mean")
+        return vectors / jnp.maximum(jnp.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)

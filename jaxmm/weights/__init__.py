@@ -3,6 +3,7 @@
 from jaxmm.weights.clip import load_clip, read_clip, save_clip
 from jaxmm.weights.freeze import Freeze
 from jaxmm.weights.hf_flax import HFFlaxBackbone
+from jaxmm.weights.resnet import load_resnet, read_resnet
 from jaxmm.weights.text import load_backbone, read_backbone, save_backbone
 
 __all__ = [
@@ -10,8 +11,10 @@ __all__ = [
     "HFFlaxBackbone",
     "load_backbone",
     "load_clip",
+    "load_resnet",
     "read_backbone",
     "read_clip",
+    "read_resnet",
     "save_backbone",
     "save_clip",
 ]

@@ -18,6 +18,7 @@ from jaxmm.typing import Params
 from jaxmm.weights.files import config_number, read_config, read_tensors, write_checkpoint
 from jaxmm.weights.hf_flax import flatten_names
 from jaxmm.weights.rules import (
+    IMAGE_KERNEL,
     LINEAR,
     Rule,
     WeightTable,
@@ -30,7 +31,6 @@ from jaxmm.weights.rules import (
 
 Tower: TypeAlias = ClipVision | ClipText
 
-_IMAGE_KERNEL = (2, 3, 1, 0)  # torch has (out, in, height, width), Flax (height, width, in, out)
 _SHARED_FIELDS = {
     "dim": "hidden_size",
     "num_layers": "num_hidden_layers",
@@ -205,7 +205,7 @@ def clip_shapes(module: Clip) -> Params:
 def _vision_rules(tower: ClipVision) -> tuple[Rule, ...]:
     return (
         Rule("vision_model.embeddings.class_embedding", "class_token"),
-        Rule("vision_model.embeddings.patch_embedding.weight", "patches/kernel", _IMAGE_KERNEL),
+        Rule("vision_model.embeddings.patch_embedding.weight", "patches/kernel", IMAGE_KERNEL),
         Rule("vision_model.embeddings.position_embedding.weight", "position"),
         *norm_rules("vision_model.pre_layrnorm", "pre_norm"),
         *repeat(_layer_rules("vision_model"), tower.num_layers),

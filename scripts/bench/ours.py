@@ -1,6 +1,7 @@
 """The cases in jaxmm, each a function that is to be timed."""
 
 import dataclasses
+import functools
 import itertools
 import tempfile
 from collections.abc import Callable
@@ -12,7 +13,10 @@ import numpy as np
 
 from bench.sizes import (
     BATCH,
+    CLIP_FRAMES,
+    CLIPS,
     FRAMES,
+    NUM_ACTIONS,
     NUM_LABELS,
     SIGN_BATCH,
     SIGN_FRAMES,
@@ -21,29 +25,41 @@ from bench.sizes import (
     VIDEO_DIM,
     VIDEOS,
     arrays,
+    clips,
+    frames,
     gallery,
+    images,
     sign_arrays,
     videos,
 )
 from jaxmm import (
+    ActionVideos,
+    ClassifierHead,
+    ClipHarTask,
+    ClipVision,
     DanceTextTask,
+    FrameEncoder,
     Freeze,
     ProceduralSegments,
     SegmentedVideos,
     SemanticAlignmentTask,
     SignGenerator,
     SignText,
+    Stage,
     TemporalConvNet,
+    TemporalFusion,
     Text2SignTask,
     TransformerText,
 )
 from jaxmm.data.sign.statistics import Statistics
+from jaxmm.export.rows import onnx_rows
 from jaxmm.frames.answers import FrameAnswers
 from jaxmm.horizon import Horizon
 from jaxmm.search import make_search
 from jaxmm.tasks.base import Task
+from jaxmm.tasks.frame_features import FEATURES
 from jaxmm.tasks.text_features import FROZEN_STATES
-from jaxmm.train.step import compile_eval, compile_train_step, make_mesh, place_whole
+from jaxmm.train.step import compile_eval, compile_train_step, embed_rows, make_mesh, place_whole
 
 Call = Callable[[], object]
 
@@ -58,6 +74,12 @@ def make(case: str) -> Call:
         return alignment(case)
     if case.startswith("gan"):
         return signing(case)
+    if case.startswith("resnet"):
+        return seeing(case)
+    if case == "clip_image":
+        return vision()
+    if case.startswith("clip"):
+        return actions(case)
     return retrieval(case)
 
 
@@ -133,9 +155,51 @@ def signing(case: str) -> Call:
     return lambda: jax.block_until_ready(generate(state.params, {}, place_whole(asked, mesh)))
 
 
-def start(task, batch, mesh):
+def seeing(case: str) -> Call:
+    """Features of frames as training keeps them, by either runtime."""
+    encoder, batch, mesh = FrameEncoder.resnet50(None), {"frames": frames()}, make_mesh()
+    params, collections = jax.jit(encoder.init)(jax.random.key(0), batch["frames"])
+    settled = {"params": params, "collections": collections}
+
+    def see(params, collections, batch):
+        return encoder(params, collections, batch["frames"])
+
+    by_onnx = case.endswith("_onnx")
+    rows = (onnx_rows if by_onnx else functools.partial(embed_rows, mesh=mesh))(see, itertools.repeat(batch), **settled)
+    return lambda: next(rows)
+
+
+def vision() -> Call:
+    tower, mesh, batch = ClipVision(), make_mesh(), {"images": images()}
+    variables = jax.jit(lambda key, images: tower.init(key, images, deterministic=True))(
+        jax.random.key(0), batch["images"][:1]
+    )
+    embed = compile_eval(
+        lambda params, _, batch: tower.apply({"params": params}, batch["images"], deterministic=True), mesh
+    )
+    return lambda: jax.block_until_ready(embed(variables["params"], {}, place_whole(batch, mesh)))
+
+
+def actions(case: str) -> Call:
+    """The first stage of fine-tuning: the backbone rests, and the features of frames are there."""
+    given, mesh = clips(), make_mesh()
+    fusion = TemporalFusion() if case == "clip_temporal" else None
+    task = ClipHarTask(temporal=fusion, head=ClassifierHead(num_classes=NUM_ACTIONS))
+    stages = Stage(epochs=25, pattern="^(temporal|head)/"), Stage(epochs=25, pattern="")
+    state = start(task, ActionVideos(frames_per_clip=CLIP_FRAMES).blank_batch(), mesh, stages=stages)
+    batch = {
+        FEATURES: given["features"],
+        "frame_mask": np.ones((CLIPS, CLIP_FRAMES), bool),
+        "label": given["labels"],
+        "example_mask": np.ones(CLIPS, bool),
+    }
+    return training(task, dataclasses.replace(state, horizon=state.horizon.at(0)), batch, mesh)
+
+
+def start(task, batch, mesh, *, stages=()):
     """Returns the state before the first step."""
-    return jax.jit(task.init, static_argnums=2)(jax.random.key(0), place_whole(batch, mesh), Horizon(epochs=50))
+    horizon = Horizon(epochs=50, stages=stages)
+    return jax.jit(task.init, static_argnums=2)(jax.random.key(0), place_whole(batch, mesh), horizon)
 
 
 def training(task, state, batch, mesh) -> Call:

@@ -8,7 +8,10 @@ import numpy as np
 BATCH, FRAMES, JOINTS, TOKENS, GALLERY = 32, 30, 25, 64, 100_000
 SIGN_BATCH, SIGN_FRAMES, SIGN_DIM, STATES_DIM, NOISE_DIM = 16, 128, 540, 768, 64
 VIDEOS, VIDEO_FRAMES, VIDEO_DIM, NUM_LABELS = 8, 1000, 768, 19
+IMAGES, IMAGE_SIZE = 16, 224
+CLIPS, CLIP_FRAMES, CLIP_DIM, NUM_ACTIONS = 32, 8, 512, 15
 VIDEO_REACH = 29  # frames that the answer to one depends on
+SEEN_FRAMES, FRAME_SIZE = 16, 224
 SECONDS = 6.0
 
 
@@ -51,6 +54,26 @@ def videos():
         "features": rng.normal(size=(VIDEOS, VIDEO_FRAMES, VIDEO_DIM)).astype(np.float32),
         "labels": rng.integers(0, NUM_LABELS, size=(VIDEOS, VIDEO_FRAMES)).astype(np.int32),
         "embeddings": embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True),
+    }
+
+
+def frames():
+    """Decoded frames of a video."""
+    rng = np.random.default_rng(0)
+    return rng.integers(256, size=(1, SEEN_FRAMES, FRAME_SIZE, FRAME_SIZE, 3), dtype=np.uint8)
+
+
+def images():
+    """Images as CLIP's vision tower takes them."""
+    return np.random.default_rng(0).normal(size=(IMAGES, IMAGE_SIZE, IMAGE_SIZE, 3)).astype(np.float32)
+
+
+def clips():
+    """Clips as the features of their frames, and their classes."""
+    rng = np.random.default_rng(0)
+    return {
+        "features": rng.normal(size=(CLIPS, CLIP_FRAMES, CLIP_DIM)).astype(np.float32),
+        "labels": rng.integers(0, NUM_ACTIONS, CLIPS).astype(np.int32),
     }
 
 

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import torch
 import torch_alignment
+import torch_clip_har
 import torch_reference
+import torch_resnet
 import torch_text2sign
 import transformers
 
@@ -20,6 +22,9 @@ from bench.sizes import (
     VIDEO_REACH,
     VIDEOS,
     arrays,
+    clips,
+    frames,
+    images,
     sign_arrays,
     videos,
 )
@@ -38,6 +43,12 @@ def make(case: str) -> Call:
         return alignment(case)
     if case.startswith("gan"):
         return signing(case)
+    if case.startswith("resnet"):
+        return seeing()
+    if case == "clip_image":
+        return vision()
+    if case.startswith("clip"):
+        return actions(case)
     return encoder(case) if case.startswith("encoder") else text_train()
 
 
@@ -116,6 +127,19 @@ def alignment(case: str) -> Call:
     return embed
 
 
+def seeing() -> Call:
+    model = torch_resnet.TorchResNet().eval().to(memory_format=torch.channels_last)
+    decoded = torch.from_numpy(frames()[0])
+    mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
+
+    def see() -> None:
+        with torch.inference_mode():
+            # Permuted, channels stay last in memory.
+            model(((decoded.float() - mean) / std).permute(0, 3, 1, 2))
+
+    return see
+
+
 def signing(case: str) -> Call:
     rows = 1 if case.endswith("_1") else SIGN_BATCH
     frames, states, noise = (torch.from_numpy(values[:rows]) for values in sign_arrays().values())
@@ -137,3 +161,21 @@ def signing(case: str) -> Call:
         torch_text2sign.alternating_step(model, optimizers, states, text_mask, frames, frame_mask, statistics, z)
 
     return train
+
+
+def vision() -> Call:
+    model = transformers.CLIPVisionModelWithProjection(transformers.CLIPVisionConfig(projection_dim=512)).eval()
+    pixels = torch.from_numpy(images()).permute(0, 3, 1, 2).contiguous()
+
+    def embed() -> None:
+        with torch.inference_mode():
+            model(pixel_values=pixels)
+
+    return embed
+
+
+def actions(case: str) -> Call:
+    given = clips()
+    model = torch_clip_har.Classifier(temporal=case == "clip_temporal").train()
+    labels = torch.from_numpy(given["labels"]).long()
+    return torch_clip_har.train_step_of(model, torch.from_numpy(given["features"]), labels)

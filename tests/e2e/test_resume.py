@@ -108,6 +108,7 @@ def assert_stops_and_continues(
     assert steps == sorted(steps)
 
 
+@pytest.mark.faults
 def test_a_signal_loses_no_step(short_run, environment, jaxmm_json, tmp_path):
     assert_stops_and_continues("compiling", signal.SIGUSR1, short_run, environment, jaxmm_json, tmp_path / "run")
 

@@ -121,6 +121,7 @@ def test_segmentation_takes_no_descriptions(jaxmm, segmentation, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.faults
 def test_features_of_training_videos_are_made_by_runs_that_never_saw_them(jaxmm, jaxmm_json, small, tmp_path):
     run = tmp_path / "run"
     source = ProceduralSegments(num_train=6, num_val=0, num_test=2, dim=16)

@@ -139,7 +139,7 @@ def test_features_and_similarities_equal_torch_on_padded_texts(small, padding):
     assert float(np.ptp(similarity)) > 1
 
 
-def test_d3_a_token_that_the_mask_hides_is_not_attended_to_in_torch_either(small):
+def test_a_token_that_the_mask_hides_is_not_attended_to_in_torch_either(small):
     model, _, module, params = small
     token_ids, token_mask = padded_texts(LENGTHS, 0)
     token_mask[0, 3:5] = False
@@ -149,15 +149,6 @@ def test_d3_a_token_that_the_mask_hides_is_not_attended_to_in_torch_either(small
     whole = our_outputs(module, params, inputs[0], *padded_texts(LENGTHS, 0))[1]
     assert np.abs(text - whole)[0].max() > 1e-3
     np.testing.assert_array_equal(text[1:], whole[1:])
-
-
-def test_d5_the_image_features_of_transformers_5_are_the_pooled_output(small):
-    model, _, module, params = small
-    inputs = frames(18), *padded_texts(LENGTHS, 0)
-    output = model.get_image_features(pixel_values=their_inputs(*inputs)["pixel_values"])
-    assert isinstance(output, torch.Tensor) == transformers.__version__.startswith("4.")
-    assert pooled(output).shape == (3, module.vision.embedding_dim)
-    assert_close(our_outputs(module, params, *inputs)[0], pooled(output))
 
 
 def test_similarities_and_gradients_of_every_parameter_equal_torch(early):

@@ -1,11 +1,12 @@
 import dataclasses
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
 from jaxmm.data.motion_text import MotionText
-from jaxmm.experiment import Experiment
+from jaxmm.experiment import Experiment, read_config
 from jaxmm.horizon import Stage
 from jaxmm.inspect import parts, totals
 from jaxmm.optim import AdamW, Group
@@ -81,3 +82,14 @@ def test_parameters_that_train_are_counted_by_stage(experiment):
     motion = sum(row.num_parameters for row in rows if row.name.startswith("motion/"))
     assert sums["parameters/trainable/stage_0"] == head > 0
     assert sums["parameters/trainable/stage_1"] == sums["parameters/trainable"] == head + motion
+
+
+def test_parameters_of_clip_and_what_each_stage_of_its_recipe_trains():
+    sums = totals(read_config(Path(__file__).parents[2] / "configs/clip_har/base.py"))
+    assert sums["parameters/visual"] == 87_849_216  # ViT-B/32 with its projection
+    assert sums["parameters/head"] == 135_183
+    new = 135_183 + 131_712 + 1_051_136  # head, adapter and temporal fusion
+    block = 4 * (768 * 768 + 768) + 2 * 2 * 768 + 2 * 768 * 3072 + 3072 + 768
+    stages = [sums[f"parameters/trainable/stage_{stage}"] for stage in range(3)]
+    assert stages == [new, new + 2 * block + 2 * 768 + 768 * 512, sums["parameters"]]
+    assert sums["parameters"] == new + sums["parameters/visual"]

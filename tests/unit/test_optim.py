@@ -200,13 +200,18 @@ STAGED = Horizon(
 )
 
 
+def gradient(step):
+    """The gradient of every parameter in an update, which differs from one to the next."""
+    return (-1.0) ** (step // 2) * (step + 1)
+
+
 def staged(settings, params):
-    """Returns the parameters and the optimizer's state after each update of a staged run, with unit gradients."""
+    """Returns the parameters and the optimizer's state after each update of a staged run."""
     state = settings.build(params, horizon=STAGED).init(moving_part(params, settings.frozen(params, STAGED)))
     for step in range(STAGED.num_steps):
         horizon = STAGED.at(step)
         moving = moving_part(params, settings.frozen(params, horizon))
-        grads = jax.tree.map(jnp.ones_like, moving)
+        grads = jax.tree.map(lambda leaf, step=step: jnp.full_like(leaf, gradient(step)), moving)
         updates, state = settings.build(params, horizon=horizon).update(grads, state, moving)
         params = with_moving(optax.apply_updates(moving, updates), params)
         yield params, state
@@ -214,12 +219,17 @@ def staged(settings, params):
 
 def test_a_stage_begins_its_own_parameters_and_those_before_go_on(params):
     """By hand: two parameters of AdamW, of which one starts two updates later; the rates are those of the stages."""
-    settings = AdamW(lr=0.1, end_lr=0.0, weight_decay=0.1, clip_norm=None)
+    settings = AdamW(lr=0.1, end_lr=0.0, weight_decay=0.1, clip_norm=None, b1=0.8, b2=0.95)
     rates = [0.1, 0.1, 0.05, 0.05, 0.025, 0.025]
-    expected = {"text/head": 0.5, "motion/conv": 2.0}
+    expected, first, second = {"text/head": 0.5, "motion/conv": 2.0}, {}, {}
     for step, (after, _) in enumerate(staged(settings, params)):
-        for name in ("text/head", "motion/conv") if step >= 2 else ("text/head",):
-            expected[name] -= rates[step] * (1 + 0.1 * expected[name])  # unit gradients have unit directions
+        for name, since in {"text/head": step, "motion/conv": step - 2}.items():
+            if since < 0:
+                continue
+            first[name] = 0.8 * first.get(name, 0.0) + 0.2 * gradient(step)
+            second[name] = 0.95 * second.get(name, 0.0) + 0.05 * gradient(step) ** 2
+            mean, root = first[name] / (1 - 0.8 ** (since + 1)), (second[name] / (1 - 0.95 ** (since + 1))) ** 0.5
+            expected[name] -= rates[step] * (mean / root + 0.1 * expected[name])
         np.testing.assert_allclose(after["text"]["head"], expected["text/head"], atol=1e-5)
         np.testing.assert_allclose(after["motion"]["conv"], expected["motion/conv"], atol=1e-5)
         assert same(after["text"]["backbone"]["kernel"], params["text"]["backbone"]["kernel"])

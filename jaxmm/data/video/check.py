@@ -15,6 +15,7 @@ from jaxmm.data.inventory import Inventory, Problem, Recording
 from jaxmm.data.splits import FileSplit, HashSplit, Split, TagSplit
 from jaxmm.data.video.cache import content_digest
 from jaxmm.data.video.clip import ActionVideo, FrameView, MadeVideo
+from jaxmm.data.video.copies import AlteredVideo
 from jaxmm.data.video.info import VideoInfo
 from jaxmm.data.video.reader import VideoReader
 from jaxmm.data.video.sources import ActionSource
@@ -110,6 +111,8 @@ def _scanned(video: ActionVideo, scan: Callable[[Path], tuple[VideoInfo, str]]) 
         num_frames, fps = info.num_frames, info.fps
         if video.start or video.end is not None:
             num_frames, content = round((end - video.start) * fps), f"{content} {video.start} {video.end}"
+        if isinstance(video, AlteredVideo):
+            content += f" {video.alteration}"
     return ScannedVideo(
         key=video.key, label=video.label, tags=video.tags, num_frames=num_frames, fps=fps, content=content
     )

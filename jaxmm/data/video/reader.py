@@ -160,6 +160,7 @@ class VideoReader:
         start: float = 0.0,
         end: float | None = None,
         max_frames: int = 4096,
+        square: bool | None = None,
     ) -> Frames:
         """Reads a stretch of a file at a frame rate.
 
@@ -170,12 +171,14 @@ class VideoReader:
             start: Time at which the stretch begins, in seconds, >= 0.
             end: Time at which it ends; None goes to the end of the file.
             max_frames: Most frames to read, >= 1; what comes after them is not decoded.
+            square: Whether the centre of each frame is cut out; None does as with all that it reads.
 
         Raises:
             DataError: If the file cannot be read so far, or is over before the stretch begins.
             MissingExtraError: If the extra `video` is not installed.
         """
         request = {"kind": "stretch", "fps": fps, "start": start, "end": end, "max_frames": max_frames}
+        request |= {} if square is None else {"square": square}
         pixels, known = self._collect(path, request)
         return Frames(pixels=np.stack(pixels), fps=known["fps"], cut=known["cut"])
 

@@ -1,4 +1,4 @@
-"""Where videos labelled with actions come from: made by rules, folders, tables, and the lists of known collections."""
+"""Where labelled videos come from: made by rules, folders, tables, the lists of known collections, copies of others."""
 
 import dataclasses
 from functools import partial
@@ -11,6 +11,7 @@ from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.data.splits import Split
 from jaxmm.data.video.benchmarks import KineticsTables, Ucf101Lists
 from jaxmm.data.video.clip import ActionVideo
+from jaxmm.data.video.copies import CopiedVideos
 from jaxmm.data.video.folders import ClassFolders, VideoTable
 from jaxmm.data.video.info import VIDEO_ENDINGS
 from jaxmm.data.video.procedural import LOOKS, MOVES, shapes_vocabulary, videos
@@ -84,7 +85,7 @@ class ProceduralVideos:
         return ()
 
 
-ActionSource: TypeAlias = ProceduralVideos | ClassFolders | VideoTable | KineticsTables | Ucf101Lists
+ActionSource: TypeAlias = ProceduralVideos | ClassFolders | VideoTable | KineticsTables | Ucf101Lists | CopiedVideos
 """Any of the sources."""
 
 

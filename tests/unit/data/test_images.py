@@ -98,6 +98,22 @@ def test_settings_of_old_and_new_files_are_honoured(settings, changes, write):
     assert ImagePreparation.read(write(settings)) == ImagePreparation(**changes)
 
 
+@pytest.mark.parametrize(
+    ("settings", "changes"),
+    [
+        ({"size": 224, "crop_pct": 0.875}, {"resize": 256, "crop": (224, 224)}),
+        ({"size": {"shortest_edge": 224}, "crop_pct": 0.95}, {"resize": 235, "crop": (224, 224)}),
+        ({"size": 100}, {"resize": 114, "crop": (100, 100)}),
+        ({}, {"resize": (384, 384), "crop": None}),
+        ({"size": 224, "do_resize": False, "resample": 2}, {"resize": None, "crop": None, "resample": "bilinear"}),
+    ],
+)
+def test_settings_of_resnet_are_those_of_convnext(settings, changes, write):
+    folder = write({"feature_extractor_type": "ConvNextFeatureExtractor", **settings})
+    colours = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+    assert ImagePreparation.read(folder) == ImagePreparation(**colours | changes)
+
+
 def test_settings_below_those_of_a_processor_win(write):
     write({"size": 100})
     folder = write({"processor_class": "CLIPProcessor"}, "processor_config.json")
@@ -142,6 +158,13 @@ def test_settings_below_those_of_a_processor_win(write):
         ({"image_mean": [0.5, 0.5, 10**400]}, "'image_mean' holds an enormous number; it must be a number"),
         ({"image_std": [float("nan")] * 3}, "'image_std' holds nan; it must be a number"),
         ({"image_std": [1, 1, 0]}, r"preparation.std is \(1.0, 1.0, 0.0\); give values above zero"),
+        (
+            {"image_processor_type": "ConvNextImageProcessor", "size": [3, 4]},
+            "it must be an object of shortest_edge",
+        ),
+        ({"image_processor_type": "ConvNextImageProcessor", "crop_pct": 2}, "'crop_pct' is 2.0; it must be above 0"),
+        ({"image_processor_type": "ConvNextImageProcessor", "crop_size": 3}, "the setting 'crop_size' is not known"),
+        ({"crop_pct": 0.9}, "the setting 'crop_pct' is not known"),
         ([], "holds a list, not an object"),
     ],
 )
@@ -152,7 +175,7 @@ def test_settings_that_are_not_known_are_refused_by_name(settings, message, writ
 
 
 def test_absent_and_damaged_files_are_refused(tmp_path):
-    with pytest.raises(DataError, match=r"preprocessor_config.json: no such file; give the folder of a CLIP"):
+    with pytest.raises(DataError, match=r"preprocessor_config.json: no such file; give the folder of a checkpoint"):
         ImagePreparation.read(tmp_path)
     (tmp_path / "preprocessor_config.json").write_text("{")
     with pytest.raises(DataError, match=r"preprocessor_config.json: not readable as JSON"):

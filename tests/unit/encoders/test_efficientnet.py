@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxmm.encoders.efficientnet import EfficientNetLite, Stage, depthwise_conv
+from jaxmm.encoders.efficientnet import EfficientNetLite, Stage, depthwise_conv, mean_of_parts
 from jaxmm.errors import ConfigError
 from jaxmm.weights.hf_flax import flatten_names
 
@@ -108,3 +108,40 @@ def test_without_a_classifier_there_are_no_logits(images):
     start = functools.partial(NET.clone(num_classes=0).init, deterministic=True, method="classify")
     with pytest.raises(ConfigError, match="it has no classifier; set num_classes"):
         jax.eval_shape(start, jax.random.key(0), images, MASK)
+
+
+@pytest.mark.parametrize(("size", "grid"), [((4, 4), 2), ((7, 5), 3), ((3, 2), 1), ((2, 2), 2)])
+def test_parts_of_a_picture_are_those_of_torch(size, grid):
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).normal(size=(2, *size, 3)).astype(np.float32)
+    parts = torch.nn.functional.adaptive_avg_pool2d(torch.tensor(x.transpose(0, 3, 1, 2)), grid).numpy()
+    np.testing.assert_allclose(
+        mean_of_parts(jnp.asarray(x), grid), parts.transpose(0, 2, 3, 1).reshape(2, -1), atol=1e-6
+    )
+
+
+def test_with_a_grid_features_tell_where_things_are(images, variables):
+    net = NET.clone(grid=2, num_classes=0)
+    params = {name: own for name, own in variables["params"].items() if name not in ("head", "classifier")}
+    statistics = {name: own for name, own in variables["batch_stats"].items() if name != "head"}
+    see = jax.jit(functools.partial(net.apply, deterministic=True))
+    features = see({"params": params, "batch_stats": statistics}, images, MASK)
+    assert features.shape == (4, net.feature_dim) == (4, 4 * 32)
+    changed = see({"params": params, "batch_stats": statistics}, images.at[:, :2, :2].add(5.0), MASK)
+    moved = np.abs(np.asarray(changed - features)).reshape(4, 4, 32).max((0, 2))
+    assert moved[0] > 4 * moved[3]
+
+
+def test_a_grid_has_no_classifier_and_is_no_finer_than_the_last_activations(images):
+    for net, method, message in (
+        (NET.clone(grid=2), "classify", "set num_classes, to 1000 for ImageNet's, and no grid"),
+        (
+            NET.clone(grid=6, num_classes=0),
+            "__call__",
+            "grid is 6, but the last activations are 6 x 5; give a coarser grid",
+        ),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            jax.eval_shape(
+                functools.partial(net.init, deterministic=True, method=method), jax.random.key(0), images, MASK
+            )

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jaxmm.errors import ConfigError, DataError
-from jaxmm.evaluate.classification import class_scores, classification_scores, confusion, mean_answers
+from jaxmm.evaluate.classification import class_scores, class_shares, classification_scores, confusion, mean_answers
 
 
 def test_the_right_class_is_looked_for_among_the_most_likely():
@@ -73,3 +73,15 @@ def test_weights_that_do_not_fit_are_refused(weights):
         mean_answers([np.zeros((1, 2))] * 2, weights=weights)
     with pytest.raises(ConfigError, match="choose logits or probabilities"):
         mean_answers([np.zeros((1, 2))], of="votes")
+
+
+def test_the_accuracy_of_each_class_sums_up_to_that_of_all():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(6, size=200)
+    logits = 2 * np.eye(7)[labels] + rng.normal(size=(200, 7))
+    scores, shares = classification_scores(logits, labels), class_shares(logits, labels)
+    for name in ("top1", "top5"):
+        assert np.bincount(labels, minlength=7) @ shares[name] / 200 == pytest.approx(scores[name])
+        assert shares[name][6] == 0  # no clip is of it
+    recall = class_scores(confusion(logits.argmax(axis=1), labels, num_classes=7))["recall"]
+    np.testing.assert_allclose(shares["top1"], recall)

@@ -8,17 +8,26 @@ import numpy as np
 import pytest
 
 from jaxmm import (
+    ActionVideos,
+    ClassifierHead,
+    ClipHarTask,
+    ClipVision,
+    EfficientNetLite,
     Experiment,
+    FrameEncoder,
     FrameProjector,
     MultiStageTcn,
     ProceduralSegments,
+    ProceduralVideos,
     SegmentationTask,
     SegmentedVideos,
     SemanticAlignmentTask,
     Semantics,
     TemporalConvNet,
+    TemporalFusion,
 )
 from jaxmm.artefact import Metadata
+from jaxmm.encoders.efficientnet import Stage
 from jaxmm.export import parts_of
 from jaxmm.export.onnx_model import random_inputs
 from jaxmm.model import Model
@@ -30,6 +39,9 @@ PARTS = (
     ("signs", "generator"),
     ("alignment", "frames"),
     ("segments", "frames"),
+    ("actions", "head"),
+    ("actions", "prompts"),
+    ("parts", "head"),
 )
 _LABELS = 27
 _ALIGNMENT = SemanticAlignmentTask(
@@ -39,6 +51,29 @@ _ALIGNMENT = SemanticAlignmentTask(
     num_labels=_LABELS,
 )
 _SEGMENTATION = SegmentationTask(head=MultiStageTcn(num_labels=_LABELS, num_stages=2, num_layers=2, dim=4, causal=True))
+_ACTIONS = ClipHarTask(
+    frames=FrameEncoder(
+        backbone=ClipVision(
+            dim=8,
+            num_layers=1,
+            num_heads=2,
+            feedforward_dim=8,
+            embedding_dim=6,
+            image_size=16,
+            patch_size=8,
+            parent=None,
+        )
+    ),
+    adapter_dim=4,
+    temporal=TemporalFusion(hidden_dim=8, num_heads=2),
+    head=ClassifierHead(num_classes=2),
+    semantics=Semantics(source="words", words_dim=6),
+    contrastive_weight=1.0,
+)
+_PARTS = ClipHarTask(
+    frames=FrameEncoder(backbone=EfficientNetLite(stages=(Stage(2, 3, 2, 2, 8),), grid=2, parent=None)),
+    head=ClassifierHead(num_classes=2),
+)
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +82,8 @@ def models(task, settings, sign_task, sign_settings, cache, tmp_path_factory) ->
     del cache
     source = ProceduralSegments(num_train=3, num_val=1, num_test=1, dim=8)
     videos = SegmentedVideos(source=source, batch_size=2)
+    shapes = ProceduralVideos(looks=("red_bar",), moves=("left", "right"), num_train=2, num_val=1, num_test=1)
+    actions = ActionVideos(source=shapes, frame_size=16, frames_per_clip=4, batch_size=2)
     # A generator that also tells which landmarks are in sight.
     told = dataclasses.replace(sign_task.generator, num_landmarks=169)
     systems = {
@@ -54,6 +91,8 @@ def models(task, settings, sign_task, sign_settings, cache, tmp_path_factory) ->
         "signs": (dataclasses.replace(sign_task, generator=told), sign_settings),
         "alignment": (_ALIGNMENT, videos),
         "segments": (_SEGMENTATION, videos),
+        "actions": (_ACTIONS, actions),
+        "parts": (_PARTS, actions),
     }
     made = {}
     for name, (system, data) in systems.items():

@@ -57,6 +57,9 @@ def test_a_file_says_how_its_inputs_are_made(models, tmp_path):
     frames = parts_of(models["alignment"])["frames"]
     assert len(frames.preprocessing["mean"]) == len(frames.preprocessing["std"]) == 8
     assert np.shape(frames.preprocessing["label_embeddings"]) == (len(frames.labels), 6)
+    actions = parts_of(models["actions"])["head"]
+    assert (actions.preprocessing["frame_size"], actions.preprocessing["frames_per_clip"]) == (16, 4)
+    assert actions.preprocessing["sampling"]["class"].endswith("SegmentFrames") and len(actions.labels) == 2
     generator = about["generator"]
     assert len(generator.preprocessing["std"]) == 540 and len(generator.labels) == 2
     assert json.loads(generator.tokenizer)["model"]["type"] == "WordLevel"

@@ -128,8 +128,6 @@ def test_reversed_videos_run_backwards(make_raise, monkeypatch):
     assert height[0] < height[-1] - 0.5
 
 
-# A defect that is known and not found yet: about one call in eight, one of the films differs from its first rendering.
-@pytest.mark.xfail(strict=False, raises=AssertionError, reason="rendering is not yet the same every time")
 def test_videos_and_their_list_are_written_and_again_the_same(folder, tmp_path):
     pytest.importorskip("av")
     made = []

@@ -141,6 +141,19 @@ def test_few_shots_of_each_class_are_trained_on(settings, data, tmp_path):
     ]
 
 
+def test_unseen_labels_are_in_the_test_alone(settings, data, tmp_path):
+    unseen = "red_bar_left"
+    apart = opened(settings, tmp_path, unseen_labels=(unseen,))
+    assert apart.vocabulary == data.vocabulary
+    number = data.vocabulary.labels.index(unseen)
+    for split, count in (("train", 4), ("val", 1)):
+        labels = [clip.label for clip in apart.clips(split)]
+        assert number not in labels and len(labels) == len(data.split(split)) - count
+    assert apart.split("test") == data.split("test")
+    with pytest.raises(ConfigError, match=r"data.unseen_labels: no label 'jump'; choose among"):
+        opened(settings, tmp_path, unseen_labels=("jump",))
+
+
 def test_groups_are_held_out_whole(class_folder, cache, tmp_path):
     root = shutil.copytree(class_folder, tmp_path / "table")
     rows = [f"jump/{n}.avi,jump,train,g{n // 2}" for n in range(6)] + [
