@@ -1,5 +1,6 @@
 """Scores of pairs, and retrieval by labels, against scikit-learn and against their definitions."""
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -32,7 +33,7 @@ def naive_equal_error(scores, same):
         told = scores >= threshold
         alarms = Fraction(int((told & ~same).sum()), int((~same).sum()))
         points.append((alarms, Fraction(int((~told & same).sum()), int(same.sum()))))
-    for (alarms, missed), (more, fewer) in zip(points, points[1:], strict=False):
+    for (alarms, missed), (more, fewer) in itertools.pairwise(points):
         if more >= fewer:  # on the segment the miss rate falls from above the false alarm rate to it or below
             gap, next_gap = missed - alarms, fewer - more
             return float(alarms + (more - alarms) * gap / (gap - next_gap))

@@ -10,7 +10,7 @@ from jaxmm.errors import ConfigError, DataError
 from jaxmm.evaluate.graded import ndcg
 from jaxmm.evaluate.protocols import dissimilar_subset, galleries
 from jaxmm.evaluate.ranks import RECALL_AT, FirstHits
-from jaxmm.evaluate.retrieval import evaluate_retrieval, retrieval_metrics
+from jaxmm.evaluate.retrieval import cosines, evaluate_retrieval, retrieval_by_label, retrieval_metrics
 
 ITEMS = 5
 # Few distinct scores, so that ties are the rule.
