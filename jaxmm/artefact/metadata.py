@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from jaxmm.errors import ArtefactError, brief
+from jaxmm.errors import ArtefactError, DataError, brief, reason
 
 FORMAT = "jaxmm-artefact-1"
 MAX_BYTES = 64 * 2**20
@@ -15,6 +15,7 @@ MAX_BYTES = 64 * 2**20
 
 DTYPES = ("float32", "int32", "uint8", "bool")
 Dtype: TypeAlias = Literal["float32", "int32", "uint8", "bool"]
+_WHOLE = ("int32", "uint8")
 _MOST_AXES = 8
 
 
@@ -39,6 +40,19 @@ class Tensor:
     shape: tuple[int | str, ...]
     meaning: str
     below: int | None = None
+
+    @property
+    def bounds(self) -> tuple[int, int] | None:
+        """Smallest and largest of whole numbers; None of other types.
+
+        Example:
+            >>> Tensor(name="token_ids", dtype="int32", shape=("batch", "tokens"), meaning="", below=30522).bounds
+            (0, 30521)
+        """
+        if self.dtype not in _WHOLE:
+            return None
+        ends = np.iinfo(self.dtype)
+        return (ends.min, ends.max) if self.below is None else (0, min(self.below - 1, ends.max))
 
     def describe(self) -> str:
         """Returns a line for people."""
@@ -178,6 +192,7 @@ class Metadata:
 
         Raises:
             ArtefactError: If one is missing or unknown, or has another type, shape or range than the function takes.
+            DataError: If one is no array, since its rows are of unequal lengths.
 
         Example:
             >>> tensor = Tensor(name="x", dtype="float32", shape=("batch", 2), meaning="pairs")
@@ -196,7 +211,7 @@ class Metadata:
                 + (f"; not known: {', '.join(map(brief, unknown[:5]))}" if unknown else "")
             )
         lengths: dict[str, int] = {}
-        return {name: self._checked(tensor, np.asarray(given[name]), lengths) for name, tensor in wanted.items()}
+        return {name: self._checked(tensor, _array(name, given[name]), lengths) for name, tensor in wanted.items()}
 
     def _checked(self, tensor: Tensor, array: np.ndarray, lengths: dict[str, int]) -> np.ndarray:
         asked = f"({', '.join(map(str, tensor.shape))})"
@@ -213,11 +228,18 @@ class Metadata:
             least, most = self.sizes[axis] if isinstance(axis, str) else (0, None)
             if length < least or (most is not None and length > most):
                 raise ArtefactError(f"input {tensor.name}: {axis} is {length}; give {_range(least, most)}")
-        if tensor.below is not None and array.size and not (array.min() >= 0 and array.max() < tensor.below):
+        if array.size and (bounds := tensor.bounds) and not bounds[0] <= array.min() <= array.max() <= bounds[1]:
             raise ArtefactError(
-                f"input {tensor.name} holds {array.min()} to {array.max()}; give 0 to {tensor.below - 1}"
+                f"input {tensor.name} holds {array.min()} to {array.max()}; give {bounds[0]} to {bounds[1]}"
             )
         return np.ascontiguousarray(array, tensor.dtype)
+
+
+def _array(name: str, given: Any) -> np.ndarray:
+    try:
+        return np.asarray(given)
+    except ValueError as error:
+        raise DataError(f"input {name} is no array ({reason(error)}); give rows of one length") from error
 
 
 def _range(least: int, most: int | None) -> str:

@@ -53,11 +53,12 @@ class Artefact:
 
         Raises:
             ArtefactError: If an input is missing, unknown, or of another type, shape or range than it takes.
+            DataError: If one is no array, since its rows are of unequal lengths.
         """
         try:
             return self._program(self.metadata.checked_inputs(inputs))
-        except ArtefactError as error:
-            raise ArtefactError(f"{self.path}: {error}") from error
+        except (ArtefactError, DataError) as error:
+            raise type(error)(f"{self.path}: {error}") from error
 
     def tokens(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         """Returns `token_ids` and `token_mask` of texts, by the tokenizer that the file carries.

@@ -2,11 +2,10 @@
 
 import dataclasses
 import hashlib
-import re
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -62,7 +61,7 @@ def read_program(path: Path, metadata: Metadata) -> Callable[[Mapping[str, np.nd
         module, tensors = (_whole(archive, name, metadata) for name in (MODULE, PARAMETERS))
     try:
         exported = jax.export.deserialize(bytearray(module))
-        calls = set(re.findall(r"custom_call\s*@?\"?([\w.$]+)", exported.mlir_module()))
+        calls = _called(exported.mlir_module_serialized)
     except Exception as error:  # the formats inside raise many kinds
         raise ArtefactError(f"its program cannot be read ({reason(error)}); export the run anew") from error
     if odd := calls - _SAFE_CALLS:
@@ -88,6 +87,24 @@ def read_program(path: Path, metadata: Metadata) -> Callable[[Mapping[str, np.nd
         return {name: np.asarray(made[name]) for name in names}
 
     return run
+
+
+def _called(module: bytes) -> set[str]:
+    """Returns the targets of all custom calls of a program."""
+    from jax.extend import mlir
+    from jax.extend.mlir import ir
+    from jax.interpreters.mlir import make_ir_context
+
+    targets = set()
+
+    def visit(operation: Any) -> ir.WalkResult:
+        if operation.name == "stablehlo.custom_call":
+            targets.add(operation.attributes["call_target_name"].value)
+        return ir.WalkResult.ADVANCE
+
+    with make_ir_context():
+        mlir.deserialize_portable_artifact(module).operation.walk(visit)
+    return targets
 
 
 def _opened(path: Path) -> zipfile.ZipFile:

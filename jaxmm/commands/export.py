@@ -73,6 +73,8 @@ class RunArtefact:
             return
         if self.input is None and not self.text:
             raise ConfigError(f"nothing to run {self.artefact} on; give --input FILE.npz, or --text TEXT of texts")
+        if self.out is not None and self.out.suffix != ".npz":
+            raise ConfigError(f"{self.out}: outputs are written as arrays by name; name a file that ends in .npz")
         if self.artefact.suffix == ".stablehlo":
             console.keep_programs()
         artefact = load(self.artefact)

@@ -47,7 +47,7 @@ def export(model: Model, kind: Kind, *, part: str | None = None, out: Path | Non
         raise ConfigError(f"{model.run} offers {' and '.join(offered)}; name one with --part")
     if part is not None and part not in offered:
         raise ConfigError(f"{model.run} offers no part {part!r}; choose among {', '.join(offered)}")
-    chosen = offered[part or next(iter(offered))] if part is not None or len(offered) == 1 else None
+    chosen = offered[part or next(iter(offered))] if part is not None or kind != "safetensors" else None
     path = out or model.run / _FOLDER / f"{chosen.name if chosen else _ALL}.{kind}"
     if path.suffix != f".{kind}":
         raise ConfigError(f"{path}: a file of the format {kind} ends in .{kind}; name it so")

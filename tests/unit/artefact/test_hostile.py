@@ -75,16 +75,17 @@ def test_a_bomb_is_not_inflated(sums_stablehlo, tmp_path):
     assert_refused(path, "compressed members")
 
 
-def test_a_program_that_calls_what_is_no_stablehlo_is_not_run(tmp_path):
+@pytest.mark.parametrize("target", ["evil", "shape_assertion-x", "-evil", 'shape_assertion"'])
+def test_a_program_that_calls_what_is_no_stablehlo_is_not_run(target, tmp_path):
     def evil(parameters, inputs):
-        called = jax.ffi.ffi_call("evil", jax.ShapeDtypeStruct((2,), np.float32))
+        called = jax.ffi.ffi_call(target, jax.ShapeDtypeStruct((2,), np.float32))
         return {"y": inputs["x"].sum(axis=1) * called(parameters["scale"])[inputs["places"]]}
 
-    checks = [jax.export.DisabledSafetyCheck.custom_call("evil")]
+    checks = [jax.export.DisabledSafetyCheck.custom_call(target)]
     path = tmp_path / "evil.stablehlo"
     with path.open("wb") as file:
         stablehlo_file.write(file, ABOUT, exported(evil, disabled_checks=checks), SCALE)
-    assert_refused(path, "its program calls evil, which is not run")
+    assert_refused(path, f"its program calls {target}, which is not run")
 
 
 @pytest.mark.parametrize(

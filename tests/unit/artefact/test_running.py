@@ -1,13 +1,17 @@
 """Running artefacts: what they take, and what they run without."""
 
+import dataclasses
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from jaxmm.artefact import load
-from jaxmm.errors import ArtefactError
+from jaxmm import cli
+from jaxmm.artefact import Tensor, load
+from jaxmm.errors import ArtefactError, DataError
+
+from .conftest import ABOUT
 
 X, PLACES = np.arange(6, dtype=np.float32).reshape(2, 3), np.array([1, 0], np.int32)
 
@@ -45,6 +49,21 @@ def test_inputs_that_it_does_not_take_are_told(sums_stablehlo, given, message):
         load(sums_stablehlo)(**given)
 
 
+def test_rows_of_unequal_lengths_are_told(sums_stablehlo):
+    with pytest.raises(DataError, match=f"{sums_stablehlo}: input x is no array .*; give rows of one length"):
+        load(sums_stablehlo)(x=[[1.0], [2.0, 3.0]], places=PLACES)
+
+
+@pytest.mark.parametrize(("dtype", "given"), [("int32", 2**31), ("int32", -(2**31) - 1), ("uint8", np.uint16(256))])
+def test_whole_numbers_that_the_type_cannot_hold_are_told(dtype, given):
+    tensor = Tensor(name="x", dtype=dtype, shape=("batch",), meaning="numbers")
+    about = dataclasses.replace(ABOUT, inputs=(tensor,), sizes={"batch": (1, None)})
+    ends = np.iinfo(dtype)
+    assert about.checked_inputs({"x": np.array([ends.min, ends.max], dtype)})["x"].tolist() == [ends.min, ends.max]
+    with pytest.raises(ArtefactError, match=f"input x holds {given} to {given}; give {ends.min} to {ends.max}"):
+        about.checked_inputs({"x": np.array([given])})
+
+
 def test_it_reads_no_texts_without_a_tokenizer(sums_stablehlo):
     with pytest.raises(ArtefactError, match="reads no texts"):
         load(sums_stablehlo).tokens(["a walk"])
@@ -62,7 +81,8 @@ def test_running_one_imports_no_system_and_for_onnx_not_jax(kind, absent, reques
         assert made["y"].tolist() == [9.0, 24.0]
 
 
-def test_the_command_describes_and_answers_mistakes_with_a_message(sums_stablehlo, tmp_path):
+def test_the_command_describes_and_answers_mistakes_with_a_message(sums_stablehlo, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("jaxmm.console.set_up", lambda: None)
     described = run(sums_stablehlo, "--describe")
     assert described.stdout.splitlines()[:3] == [
         "sums of SumTask, step 3",
@@ -73,3 +93,7 @@ def test_the_command_describes_and_answers_mistakes_with_a_message(sums_stablehl
     wrong = run(sums_stablehlo, "--input", tmp_path / "in.npz")
     assert (wrong.returncode, "Traceback" in wrong.stderr) == (2, False)
     assert "missing: places" in wrong.stderr
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["run", str(sums_stablehlo), "--input", str(tmp_path / "in.npz"), "--out", str(tmp_path / "out.csv")])
+    assert stopped.value.code == 2
+    assert "out.csv: outputs are written as arrays by name; name a file that ends in .npz" in capsys.readouterr().err
