@@ -219,7 +219,9 @@ def _pretrained(
 ) -> TrainState:
     """Returns the state before the first step, with what is not learnt here, laid out as `like`."""
     places = jax.tree.map(lambda leaf: leaf.sharding, like)
-    state = jax.jit(task.init, static_argnums=2, out_shardings=places)(*start)
+    # Runs once, and holds a generator of random numbers for every parameter, whose optimization takes seconds.
+    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
+    state = jax.jit(task.init, static_argnums=2, out_shardings=places, compiler_options=options)(*start)
     params, collections = task.load_pretrained(state.params, state.collections, data)
     return state.replace(
         params=jax.device_put(params, places.params), collections=jax.device_put(collections, places.collections)

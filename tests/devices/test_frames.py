@@ -29,15 +29,6 @@ TASKS = {
 WAYS = {"one device": (1, "jit"), "eight devices": (NUM_DEVICES, "jit"), "pmap": (NUM_DEVICES, "pmap")}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Compiles without most optimisations, which all three programs do alike."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-
-
 def frame_batch():
     """Videos of several lengths and sizes, so that parts have unlike statistics; the last rows only fill up."""
     rng = np.random.default_rng(0)

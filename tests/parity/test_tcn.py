@@ -26,15 +26,6 @@ MASK = np.arange(TIME) < np.array(LENGTHS)[:, None]
 LOSSES = tuple(torch_alignment.FRAME_LOSSES)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Compiles without most optimisations: these programs run for microseconds and compile for seconds."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-
-
 @pytest.fixture(scope="module")
 def batch():
     """Three videos of unlike lengths, padded with what must not matter."""

@@ -63,15 +63,6 @@ def line_batch(step: int, num_rows: int = 4) -> dict[str, np.ndarray]:
     return {"x": x, "y": 3 * x, "example_mask": np.ones(num_rows, bool)}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Compiles without most optimisations: these programs run for microseconds and compile for seconds."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-
-
 @pytest.fixture(scope="session")
 def line_task() -> LineTask:
     """A task of one parameter that trains in no time."""
