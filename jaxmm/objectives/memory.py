@@ -17,14 +17,15 @@ class Memory:
 
     Attributes:
         embeddings: float32 [size, dim]; no gradient passes into them.
-        labels: int32 [size], class labels.
+        labels: int32 [size]; examples of one label belong together.
+        groups: int32 [size]; examples of one group are not told apart.
         valid: bool [size], False where nothing has been put yet.
         position: int32, place of the oldest example once it is full, where the next one goes.
 
     Example:
         >>> memory = Memory.empty(3, dim=2)
-        >>> memory = memory.enqueue(jnp.ones((2, 2)), jnp.array([7, 8]))
-        >>> memory = memory.enqueue(jnp.ones((2, 2)), jnp.array([9, 10]))
+        >>> memory = memory.enqueue(jnp.ones((2, 2)), jnp.array([7, 8]), jnp.array([7, 8]))
+        >>> memory = memory.enqueue(jnp.ones((2, 2)), jnp.array([9, 10]), jnp.array([9, 10]))
         >>> memory.labels.tolist(), int(memory.position)
         ([10, 8, 9], 1)
 
@@ -33,6 +34,7 @@ class Memory:
 
     embeddings: Array
     labels: Array
+    groups: Array
     valid: Array
     position: Array
 
@@ -47,6 +49,7 @@ class Memory:
         return cls(
             embeddings=jnp.zeros((size, dim)),
             labels=jnp.zeros(size, jnp.int32),
+            groups=jnp.zeros(size, jnp.int32),
             valid=jnp.zeros(size, bool),
             position=jnp.int32(0),
         )
@@ -55,6 +58,7 @@ class Memory:
         self,
         embeddings: Float[Array, "batch dim"],
         labels: Int[Array, "batch"],
+        groups: Int[Array, "batch"],
         *,
         example_mask: Bool[Array, "batch"] | None = None,
     ) -> "Memory":
@@ -62,7 +66,8 @@ class Memory:
 
         Args:
             embeddings: The batch's rows, of all devices (see `jaxmm.parallel.all_rows`).
-            labels: Their class labels.
+            labels: Their labels.
+            groups: Their groups.
             example_mask: False for rows that only fill the batch, which are not kept. All valid when None.
         """
         size = len(self.labels)
@@ -77,6 +82,7 @@ class Memory:
                 jax.lax.stop_gradient(embeddings).astype(self.embeddings.dtype), mode="drop"
             ),
             labels=self.labels.at[places].set(labels.astype(jnp.int32), mode="drop"),
+            groups=self.groups.at[places].set(groups.astype(jnp.int32), mode="drop"),
             valid=self.valid.at[places].set(True, mode="drop"),
             position=(self.position + count) % size,
         )

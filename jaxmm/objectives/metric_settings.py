@@ -1,7 +1,7 @@
 """Objectives of metric learning as settings, each with its miner, and their use on a batch of all devices."""
 
 import dataclasses
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import jax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
@@ -11,27 +11,17 @@ from jaxmm.errors import ConfigError
 from jaxmm.objectives import metric_learning, miners
 from jaxmm.objectives.memory import Memory
 from jaxmm.objectives.metric_learning import Average
-from jaxmm.objectives.relation import Relation, relation_of_labels, with_memory
+from jaxmm.objectives.relation import Relation, relation_of_batch, with_memory
+
+Rows: TypeAlias = Float[Array, "batch dim"]
+Others: TypeAlias = Float[Array, "others dim"]
+Losses: TypeAlias = Float[Array, "batch"]
 
 PairMiner: TypeAlias = Literal["all", "hard", "multi_similarity"]
 """All pairs, each row's hardest positive and negative, or those that the multi-similarity loss asks for."""
 
 TripletMiner: TypeAlias = Literal["all", "hard", "multi_similarity", "semi_hard", "distance_weighted"]
 """The triplets of mined pairs, those whose negative is little farther than their positive, or drawn by distance."""
-
-
-class MetricObjective(Protocol):
-    """What learns from embeddings and how they belong together."""
-
-    def __call__(
-        self,
-        embeddings: Float[Array, "batch dim"],
-        others: Float[Array, "others dim"],
-        relation: Relation,
-        key: PRNGKeyArray,
-    ) -> Float[Array, "batch"]:
-        """Returns one loss per row, zero for those that only fill the batch."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,7 +39,9 @@ class PairContrastive:
         ConfigError: If a number is out of its range.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> rows = jnp.array([[0.0], [0.5], [0.75]])
+        >>> from jaxmm.objectives.relation import relation_of_labels
         >>> relation = relation_of_labels(jnp.array([0, 0, 1]))
         >>> PairContrastive(miner="hard")(rows, rows, relation, jax.random.key(0)).round(2).tolist()
         [0.875, 1.625, 0.0]
@@ -69,13 +61,7 @@ class PairContrastive:
                 f"{self.margin}"
             )
 
-    def __call__(
-        self,
-        embeddings: Float[Array, "batch dim"],
-        others: Float[Array, "others dim"],
-        relation: Relation,
-        key: PRNGKeyArray,
-    ) -> Float[Array, "batch"]:
+    def __call__(self, embeddings: Rows, others: Others, relation: Relation, key: PRNGKeyArray) -> Losses:
         """Returns one loss per row."""
         del key
         return metric_learning.contrastive_margin(
@@ -104,7 +90,9 @@ class Triplet:
         ConfigError: If the margin is not above zero.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> rows = jnp.array([[0.0], [1.0], [1.1]])
+        >>> from jaxmm.objectives.relation import relation_of_labels
         >>> relation = relation_of_labels(jnp.array([0, 0, 1]))
         >>> Triplet(miner="semi_hard")(rows, rows, relation, jax.random.key(0)).round(2).tolist()
         [0.6000000238418579, 0.0, 0.0]
@@ -119,13 +107,7 @@ class Triplet:
     def __post_init__(self) -> None:
         _check_above_zero(self, "margin")
 
-    def __call__(
-        self,
-        embeddings: Float[Array, "batch dim"],
-        others: Float[Array, "others dim"],
-        relation: Relation,
-        key: PRNGKeyArray,
-    ) -> Float[Array, "batch"]:
+    def __call__(self, embeddings: Rows, others: Others, relation: Relation, key: PRNGKeyArray) -> Losses:
         """Returns one loss per row, the anchor of its triplets."""
         if self.miner == "semi_hard":
             chosen = miners.semi_hard_triplets(embeddings, others, relation, margin=self.margin)
@@ -150,19 +132,15 @@ class NPair:
     """One positive of each class told from those of all others; see `metric_learning.n_pair`.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> rows = jnp.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+        >>> from jaxmm.objectives.relation import relation_of_labels
         >>> relation = relation_of_labels(jnp.array([0, 0, 1, 1]))
         >>> NPair()(rows, rows, relation, jax.random.key(0)).shape
         (4,)
     """
 
-    def __call__(
-        self,
-        embeddings: Float[Array, "batch dim"],
-        others: Float[Array, "others dim"],
-        relation: Relation,
-        key: PRNGKeyArray,
-    ) -> Float[Array, "batch"]:
+    def __call__(self, embeddings: Rows, others: Others, relation: Relation, key: PRNGKeyArray) -> Losses:
         """Returns one loss per row, above zero for the first of each class."""
         del key
         return metric_learning.n_pair(embeddings, others, relation)
@@ -189,13 +167,7 @@ class Angular:
         if not 0 < self.alpha < 90:
             raise ConfigError(f"objective.alpha is {self.alpha}; give an angle between 0 and 90 degrees")
 
-    def __call__(
-        self,
-        embeddings: Float[Array, "batch dim"],
-        others: Float[Array, "others dim"],
-        relation: Relation,
-        key: PRNGKeyArray,
-    ) -> Float[Array, "batch"]:
+    def __call__(self, embeddings: Rows, others: Others, relation: Relation, key: PRNGKeyArray) -> Losses:
         """Returns one loss per row."""
         del key
         return metric_learning.angular(embeddings, others, relation, alpha=self.alpha)
@@ -223,13 +195,7 @@ class SupervisedContrastive:
     def __post_init__(self) -> None:
         _check_above_zero(self, "temperature")
 
-    def __call__(
-        self,
-        embeddings: Float[Array, "batch dim"],
-        others: Float[Array, "others dim"],
-        relation: Relation,
-        key: PRNGKeyArray,
-    ) -> Float[Array, "batch"]:
+    def __call__(self, embeddings: Rows, others: Others, relation: Relation, key: PRNGKeyArray) -> Losses:
         """Returns one loss per row."""
         del key
         mined = _narrowed(self.miner, embeddings, others, relation)
@@ -262,13 +228,7 @@ class MultiSimilarity:
     def __post_init__(self) -> None:
         _check_above_zero(self, "alpha", "beta")
 
-    def __call__(
-        self,
-        embeddings: Float[Array, "batch dim"],
-        others: Float[Array, "others dim"],
-        relation: Relation,
-        key: PRNGKeyArray,
-    ) -> Float[Array, "batch"]:
+    def __call__(self, embeddings: Rows, others: Others, relation: Relation, key: PRNGKeyArray) -> Losses:
         """Returns one loss per row."""
         del key
         mined = _narrowed(self.miner, embeddings, others, relation)
@@ -277,36 +237,29 @@ class MultiSimilarity:
         )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PairCrossEntropy:
-    """Scores of pairs, not embeddings, judged one by one (D1); see `metric_learning.pair_cross_entropy`.
-
-    Example:
-        >>> together = jnp.array([True, False])[:, None]
-        >>> PairCrossEntropy()(jnp.zeros((2, 1)), Relation(together, ~together, valid=jnp.ones(2, bool))).shape
-        (2,)
-    """
-
-    def __call__(self, logits: Float[Array, "batch others"], relation: Relation) -> Float[Array, "batch"]:
-        """Returns one loss per row."""
-        return metric_learning.pair_cross_entropy(logits, relation)
+MetricLoss: TypeAlias = PairContrastive | Triplet | NPair | Angular | SupervisedContrastive | MultiSimilarity
+"""What learns from embeddings and how they belong together, one loss per row."""
 
 
-def losses_of_labels(
-    objective: MetricObjective,
-    embeddings: Float[Array, "batch dim"],
-    labels: Int[Array, "batch"],
+def losses_of_batch(
+    objective: MetricLoss,
+    embeddings: Float[Array, "rows dim"],
+    relation: Int[Array, "rows batch"],
+    label: Int[Array, "rows"],
+    group: Int[Array, "rows"],
     *,
-    example_mask: Bool[Array, "batch"],
+    example_mask: Bool[Array, "rows"],
     key: PRNGKeyArray,
     memory: Memory | None = None,
-) -> tuple[Float[Array, "batch"], Memory | None]:
+) -> tuple[Float[Array, "rows"], Memory | None]:
     """Compares this device's rows with those of all devices and of a memory; returns the memory after the batch.
 
     Args:
         objective: What is learnt.
-        embeddings: Rows of the batch.
-        labels: Their classes.
+        embeddings: This device's rows of the batch.
+        relation: How they belong to the rows of the whole batch; see `relation_of_batch`.
+        label: Their labels.
+        group: Their groups.
         example_mask: False for rows that only fill the batch.
         key: Randomness of the miner; all devices use that of the first.
         memory: Earlier examples, alike on all devices; none when None.
@@ -315,25 +268,26 @@ def losses_of_labels(
         One loss per row, and the memory with the rows of all devices put in.
 
     Example:
-        >>> losses, memory = losses_of_labels(
-        ...     Triplet(), jnp.eye(4), jnp.array([0, 0, 1, 1]), example_mask=jnp.ones(4, bool), key=jax.random.key(0),
-        ...     memory=Memory.empty(8, dim=4),
+        >>> import jax.numpy as jnp
+        >>> relation, label = jnp.array([[0, 1, -1], [1, 0, -1], [-1, -1, 0]]), jnp.array([4, 4, 9])
+        >>> losses, memory = losses_of_batch(
+        ...     Triplet(), jnp.eye(3), relation, label, label, example_mask=jnp.ones(3, bool), key=jax.random.key(0),
+        ...     memory=Memory.empty(8, dim=3),
         ... )
         >>> losses.shape, memory.valid.sum().item()
-        ((4,), 4)
+        ((3,), 3)
     """
-    embeddings, labels, example_mask = parallel.all_rows((embeddings, labels, example_mask))
+    rows = parallel.all_rows((embeddings, relation, label, group, example_mask))
+    embeddings, relation, label, group, example_mask = rows
     # Devices have keys of their own, but of one batch there is one choice.
     data = parallel.all_rows(jax.random.key_data(key)[None])[0]
-    relation = relation_of_labels(labels, example_mask=example_mask, memory=memory)
-    losses = objective(embeddings, with_memory(embeddings, memory), relation, jax.random.wrap_key_data(data))
-    after = None if memory is None else memory.enqueue(embeddings, labels, example_mask=example_mask)
+    compared = relation_of_batch(relation, label, group, example_mask=example_mask, memory=memory)
+    losses = objective(embeddings, with_memory(embeddings, memory), compared, jax.random.wrap_key_data(data))
+    after = None if memory is None else memory.enqueue(embeddings, label, group, example_mask=example_mask)
     return parallel.own_rows(losses), after
 
 
-def _narrowed(
-    miner: PairMiner, embeddings: Float[Array, "batch dim"], others: Float[Array, "others dim"], relation: Relation
-) -> Relation:
+def _narrowed(miner: PairMiner, embeddings: Rows, others: Others, relation: Relation) -> Relation:
     if miner == "hard":
         return miners.hardest_pairs(embeddings, others, relation)
     return miners.similar_pairs(embeddings, others, relation) if miner == "multi_similarity" else relation
