@@ -149,7 +149,7 @@ def negative_probabilities(
     away = jnp.clip(away, cutoff, farthest)
     # The inverse of the density of distances between random points of the sphere.
     logits = (2 - dim) * jnp.log(away) - (dim - 3) / 2 * jnp.log(1 - jnp.square(away) / 4)
-    chances = jax.nn.softmax(logits, axis=1, where=drawn, initial=0.0)
+    chances = jax.nn.softmax(jnp.where(drawn, logits, -1e30), axis=1)  # finite, or a row without any would be NaN
     return jnp.where(drawn, chances, 0.0)
 
 
