@@ -79,6 +79,12 @@ if TYPE_CHECKING:
     from jaxmm.objectives.contrastive import nt_xent as nt_xent
     from jaxmm.objectives.contrastive import pairwise_sigmoid as pairwise_sigmoid
     from jaxmm.objectives.contrastive import symmetric_infonce as symmetric_infonce
+    from jaxmm.objectives.metric_settings import Angular as Angular
+    from jaxmm.objectives.metric_settings import MultiSimilarity as MultiSimilarity
+    from jaxmm.objectives.metric_settings import NPair as NPair
+    from jaxmm.objectives.metric_settings import PairContrastive as PairContrastive
+    from jaxmm.objectives.metric_settings import SupervisedContrastive as SupervisedContrastive
+    from jaxmm.objectives.metric_settings import Triplet as Triplet
     from jaxmm.objectives.settings import Contrastive as Contrastive
     from jaxmm.objectives.sign import SignObjective as SignObjective
     from jaxmm.optim import AdamW as AdamW
@@ -114,6 +120,12 @@ _HOMES = {
     "FrameEncoder": "jaxmm.tasks.visual",
     "ClipHarTask": "jaxmm.tasks.clip_har",
     "Contrastive": "jaxmm.objectives.settings",
+    "PairContrastive": "jaxmm.objectives.metric_settings",
+    "Triplet": "jaxmm.objectives.metric_settings",
+    "NPair": "jaxmm.objectives.metric_settings",
+    "Angular": "jaxmm.objectives.metric_settings",
+    "SupervisedContrastive": "jaxmm.objectives.metric_settings",
+    "MultiSimilarity": "jaxmm.objectives.metric_settings",
     "SignObjective": "jaxmm.objectives.sign",
     "Freeze": "jaxmm.weights",
     # Data
