@@ -39,7 +39,11 @@ LOSSES = {
         theirs_losses.TripletMarginLoss(margin=0.3, smooth_loss=True, distance=PLAIN()),
     ),
     "n_pair": (metric_learning.n_pair, theirs_losses.NPairsLoss()),
-    "angular": (metric_learning.angular, theirs_losses.AngularLoss()),
+    # Theirs scales a pair to unit length but not what it is told from; ours takes directions throughout, as the paper.
+    "angular": (
+        metric_learning.angular,
+        lambda rows, labels: theirs_losses.AngularLoss()(torch.nn.functional.normalize(rows), labels),
+    ),
     "supervised": (metric_learning.supervised_contrastive, theirs_losses.SupConLoss()),
     "multi_similarity": (metric_learning.multi_similarity, theirs_losses.MultiSimilarityLoss()),
 }
