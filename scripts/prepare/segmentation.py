@@ -1,0 +1,110 @@
+"""Checks the folders of 50 Salads, GTEA, Breakfast or HA-ViD, and names the commands that follow.
+
+    python scripts/prepare/segmentation.py 50salads data/50salads
+    python scripts/prepare/segmentation.py havid data/view0_lh_aa
+
+The first three come, as features of 2,048 numbers a frame, with MS-TCN (Abu Farha and Gall, CVPR 2019), whose project
+links to the download; 50 Salads is under CC BY-NC-SA 4.0. HA-ViD (Zheng et al., 2023) is given on request by its
+project page. FOLDER holds `groundTruth`, `mapping.txt`, `splits` and `features`; the features of all of HA-ViD's views
+lie beside them, and are linked to as `features`, which is all that is written. Nothing is read as deeply as
+`jaxmm data check` does; all splits are looked at.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from entry import present, run, show, sound
+from tyro.conf import Positional, arg
+
+from jaxmm.arrays import read_array
+from jaxmm.data.segmentation.folder import split_numbers
+from jaxmm.data.segmentation.labels import read_frame_labels
+from jaxmm.data.segmentation.sources import FEATURES, LABELS, MAPPING, SegmentationFolder
+from jaxmm.data.segmentation.vocabulary import Vocabulary
+from jaxmm.errors import DataError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the folder of a data set does not say: frames a second, and labels that stand for no action or a mistake."""
+
+    fps: float
+    null: Sequence[str]
+    wrong: Sequence[str] = ()
+
+
+DATASETS = {
+    "50salads": Facts(fps=30.0, null=("null", "background", "action_start", "action_end")),
+    "gtea": Facts(fps=15.0, null=("background",)),
+    "breakfast": Facts(fps=15.0, null=("SIL",)),
+    "havid": Facts(fps=15.0, null=("null",), wrong=("w",)),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Segmentation:
+    dataset: Positional[Literal["50salads", "gtea", "breakfast", "havid"]]
+    folder: Annotated[Positional[Path], arg(metavar="FOLDER", help="The data set, or one view and hand of HA-ViD.")]
+    fps: Annotated[float | None, arg(help="Frames a second of the features, where they are not the usual ones.")] = None
+
+    def __call__(self) -> None:
+        """Prints how many labels, splits and videos there are."""
+        for name in (MAPPING, LABELS, "splits"):
+            present(self.folder / name, "name the folder that holds mapping.txt, groundTruth and splits")
+        self._link_features()
+        numbers = split_numbers(self.folder)
+        if not numbers:
+            raise DataError(f"{self.folder / 'splits'}: holds no train.split1.bundle or the like; unpack the splits")
+        vocabulary = SegmentationFolder().vocabulary(self.folder)
+        found: dict[str, Any] = {"labels": vocabulary.num_labels}
+        for number in numbers:
+            listing = SegmentationFolder(split=number).listing(self.folder)
+            sound(listing.problems)
+            parts = [video.split for video in listing.videos]
+            counts = ", ".join(f"{part} {parts.count(part)}" for part in dict.fromkeys(parts))
+            found[f"split {number}"] = f"{counts}, in none {len({Path(name).stem for name in listing.undescribed})}"
+        video = SegmentationFolder(split=numbers[0]).listing(self.folder).videos[0]
+        num_frames = len(read_frame_labels(video.labels, vocabulary))
+        found["features a frame"] = _dim(video.features[0], num_frames)
+        show(found, self.folder, self._steps(found["features a frame"], numbers[0], vocabulary))
+
+    def _link_features(self) -> None:
+        """Makes the features that lie beside the folder a part of it."""
+        own, beside = self.folder / FEATURES, self.folder.resolve().parent / FEATURES
+        if self.dataset == "havid" and not own.exists() and beside.is_dir():
+            own.symlink_to(Path("..") / FEATURES, target_is_directory=True)
+        present(own, "unpack the features there")
+
+    def _steps(self, dim: int, split: int, vocabulary: Vocabulary) -> Sequence[str]:
+        facts, labels = DATASETS[self.dataset], vocabulary.labels
+        data = f"--data.root {self.folder} --data.source.dim {dim} --data.source.split {split}"
+        data += f" --data.source.fps {facts.fps if self.fps is None else self.fps:g}"
+        for kind, names in (("null", facts.null), ("wrong", facts.wrong)):
+            own = [name for name in names if name in labels]
+            data += f" --data.{kind}_labels {' '.join(own)}".rstrip() if own else ""
+        named: Mapping[str, str] = {
+            "segmentation": f"--task.head.num_labels {vocabulary.num_labels}",
+            "semantic_alignment": f"--task.num_labels {vocabulary.num_labels}",
+        }
+        return [
+            f"jaxmm data check {self.folder}",
+            *(
+                f"jaxmm train configs/{system}/base.py {data} {size} --workdir runs/{self.dataset}_{system}"
+                for system, size in named.items()
+            ),
+        ]
+
+
+def _dim(path: Path, num_frames: int) -> int:
+    """Returns how many features a frame has; the other axis of the array is time."""
+    shape = read_array(path).shape
+    dims = [size for size in shape if abs(size - num_frames) > 1]
+    if len(shape) != 2 or len(dims) != 1:
+        raise DataError(f"{path}: has shape {shape}, but {num_frames} frames have labels; unpack the features again")
+    return dims[0]
+
+
+if __name__ == "__main__":
+    run(Segmentation, __doc__)
