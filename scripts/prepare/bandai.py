@@ -115,10 +115,8 @@ class Bandai:
         show(
             {**counts, "captions": len({caption for _, caption, _ in told})},
             self.out,
-            [
-                f"jaxmm data check {self.out}",
-                f"jaxmm train {CONFIG} --data.root {self.out} --workdir runs/bandai",
-            ],
+            ("jaxmm", "data", "check", self.out),
+            ("jaxmm", "train", CONFIG, "--data.root", self.out, "--workdir", "runs/bandai"),
         )
 
     def _files(self) -> Sequence[Path]:

@@ -92,10 +92,8 @@ class Cmu:
                 "described, not there": len(described) - len(known),
             },
             self.out,
-            [
-                f"jaxmm data check {self.out}",
-                f"jaxmm train {CONFIG} --data.root {self.out} --workdir runs/cmu",
-            ],
+            ("jaxmm", "data", "check", self.out),
+            ("jaxmm", "train", CONFIG, "--data.root", self.out, "--workdir", "runs/cmu"),
         )
 
     def _files(self) -> Mapping[str, Path]:

@@ -1,5 +1,6 @@
 """What the scripts of this folder share: a command line, and telling what was found and what to run next."""
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,12 +22,12 @@ def run(command: Any, description: str) -> None:
         sys.exit(2)
 
 
-def show(found: Mapping[str, Any], title: Path, steps: Sequence[str]) -> None:
-    """Prints what was found, and the commands that follow."""
+def show(found: Mapping[str, Any], title: Path, *steps: Sequence[object]) -> None:
+    """Prints what was found, and the commands that follow, by their words."""
     console.show(found, title=f"{title}", as_json=False)
     print("next:")
-    for step in steps:
-        print(f"    {step}")
+    for words in steps:
+        print(f"    {shlex.join(map(str, words))}")
 
 
 def present(path: Path, remedy: str) -> Path:

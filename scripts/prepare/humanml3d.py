@@ -53,10 +53,8 @@ class HumanMl3d:
         show(
             {**counts, **captions, "motions in no list": len(listed.undescribed)},
             self.folder,
-            [
-                f"jaxmm data check {config} --data.root {self.folder}",
-                f"jaxmm train {config} --data.root {self.folder} --workdir runs/{name}",
-            ],
+            ("jaxmm", "data", "check", config, "--data.root", self.folder),
+            ("jaxmm", "train", config, "--data.root", self.folder, "--workdir", f"runs/{name}"),
         )
 
     def _num_names(self, split: str) -> int:

@@ -11,7 +11,7 @@ lie beside them, and are linked to as `features`, which is all that is written. 
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,7 +22,6 @@ from jaxmm.arrays import read_array
 from jaxmm.data.segmentation.folder import split_numbers
 from jaxmm.data.segmentation.labels import read_frame_labels
 from jaxmm.data.segmentation.sources import FEATURES, LABELS, MAPPING, SegmentationFolder
-from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.errors import DataError
 
 
@@ -68,7 +67,7 @@ class Segmentation:
         video = SegmentationFolder(split=numbers[0]).listing(self.folder).videos[0]
         num_frames = len(read_frame_labels(video.labels, vocabulary))
         found["features a frame"] = _dim(video.features[0], num_frames)
-        show(found, self.folder, self._steps(found["features a frame"], numbers[0], vocabulary))
+        show(found, self.folder, *self._steps(found["features a frame"], numbers[0], vocabulary.labels))
 
     def _link_features(self) -> None:
         """Makes the features that lie beside the folder a part of it."""
@@ -77,24 +76,18 @@ class Segmentation:
             own.symlink_to(Path("..") / FEATURES, target_is_directory=True)
         present(own, "unpack the features there")
 
-    def _steps(self, dim: int, split: int, vocabulary: Vocabulary) -> Sequence[str]:
-        facts, labels = DATASETS[self.dataset], vocabulary.labels
-        data = f"--data.root {self.folder} --data.source.dim {dim} --data.source.split {split}"
-        data += f" --data.source.fps {facts.fps if self.fps is None else self.fps:g}"
-        for kind, names in (("null", facts.null), ("wrong", facts.wrong)):
-            own = [name for name in names if name in labels]
-            data += f" --data.{kind}_labels {' '.join(own)}".rstrip() if own else ""
-        named: Mapping[str, str] = {
-            "segmentation": f"--task.head.num_labels {vocabulary.num_labels}",
-            "semantic_alignment": f"--task.num_labels {vocabulary.num_labels}",
-        }
-        return [
-            f"jaxmm data check {self.folder}",
-            *(
-                f"jaxmm train configs/{system}/base.py {data} {size} --workdir runs/{self.dataset}_{system}"
-                for system, size in named.items()
-            ),
-        ]
+    def _steps(self, dim: int, split: int, labels: Sequence[str]) -> Iterator[Sequence[object]]:
+        facts = DATASETS[self.dataset]
+        yield "jaxmm", "data", "check", self.folder
+        for system, size in (("segmentation", "--task.head.num_labels"), ("semantic_alignment", "--task.num_labels")):
+            yield (
+                *("jaxmm", "train", f"configs/{system}/base.py", "--data.root", self.folder),
+                *("--data.source.split", split, "--data.source.dim", dim),
+                *("--data.source.fps", facts.fps if self.fps is None else self.fps),
+                *("--data.null_labels", *(label for label in facts.null if label in labels)),
+                *("--data.wrong_labels", *(label for label in facts.wrong if label in labels)),
+                *(size, len(labels), "--workdir", f"runs/{self.dataset}_{system}"),
+            )
 
 
 def _dim(path: Path, num_frames: int) -> int:

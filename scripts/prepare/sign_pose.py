@@ -119,15 +119,13 @@ class SignPose:
         found = {f"rows, {split}": counts[split] for split in tables}
         signers = len({row["signer"] for row in kept} - {""})
         left = {"left out, no file": len(rows) - len(kept), "files in no row": len(poses) - len(kept)}
-        signs = self.out.with_suffix("")
+        signs, workdir = self.out.with_suffix(""), ("--workdir", f"runs/{self.dataset}")
         show(
             {**found, "signers": signers, **left},
             self.out,
-            [
-                f"jaxmm data prepare-sign {self.poses} --csv {self.out} --out {signs}",
-                f"jaxmm data check {signs}",
-                f"jaxmm train {CONFIG} --data.root {signs} --data.text {form.text} --workdir runs/{self.dataset}",
-            ],
+            ("jaxmm", "data", "prepare-sign", self.poses, "--csv", self.out, "--out", signs),
+            ("jaxmm", "data", "check", signs),
+            ("jaxmm", "train", CONFIG, "--data.root", signs, "--data.text", form.text, *workdir),
         )
 
     def _poses(self) -> Mapping[str, str]:

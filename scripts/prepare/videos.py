@@ -6,9 +6,9 @@
 
 Kinetics' tables (Kay et al., arXiv:1705.06950) are DeepMind's, under CC BY 4.0; its videos are their uploaders', and
 are named `<youtube_id>_<start>_<end>` with times of six digits, or `<youtube_id>`. LISTS holds `train.csv`,
-`validate.csv` or `val.csv`, and `test.csv`. UCF101 (Soomro et al., arXiv:1212.0402) comes from the University of Central
-Florida; LISTS holds `classInd.txt`, `trainlist01.txt`, `testlist01.txt`. HMDB51 (Kuehne et al., ICCV 2011) comes from
-the Serre Lab; LISTS holds `<class>_test_split1.txt` and so on. VIDEOS of the last two has a folder for each class.
+`validate.csv` or `val.csv`, and `test.csv`. UCF101 (Soomro et al., arXiv:1212.0402) is the University of Central
+Florida's; LISTS holds `classInd.txt`, `trainlist01.txt`, `testlist01.txt`. HMDB51 (Kuehne et al., ICCV 2011) is the
+Serre Lab's; LISTS holds `<class>_test_split1.txt` and so on. VIDEOS of the last two has a folder for each class.
 
 OUT gets lists of the form of Kinetics, or `videos.csv`, and a link to VIDEOS. Videos that are missing are counted.
 """
@@ -88,14 +88,12 @@ class Videos:
             "classes without a video": len({f.label for f in files} - labels),
         }
         config = f"configs/clip_har/{'base' if self.dataset == 'kinetics' else 'table'}.py"
+        size = ("--task.head.num_classes", len(labels))
         show(
             {"classes": len(labels), **found, **missing},
             self.out,
-            [
-                f"jaxmm data check {config} --data.root {self.out}",
-                f"jaxmm train {config} --data.root {self.out} --task.head.num_classes {len(labels)} "
-                f"--workdir runs/{self.dataset}",
-            ],
+            ("jaxmm", "data", "check", config, "--data.root", self.out),
+            ("jaxmm", "train", config, "--data.root", self.out, *size, "--workdir", f"runs/{self.dataset}"),
         )
 
     def _files(self) -> Sequence[VideoFile]:
