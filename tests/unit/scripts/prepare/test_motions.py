@@ -24,18 +24,18 @@ Subject #5 (modern dance)
 """
 
 
-def bvh(*, joints=("Hips", "LThumb"), num_frames=9, frame_time=1 / 30, above=""):
-    """A figure whose root climbs by one unit a frame; `above` names a joint over the hips that never moves."""
+def bvh(*, joints=("Hips", "LThumb"), num_frames=9, frame_time=1 / 30, above="", length=60, drift=0):
+    """A figure whose root climbs by a tenth of a unit a frame; `above` names a joint over the hips that never moves."""
     lines, depth = ["HIERARCHY"], 0
     for name in [above, *joints] if above else joints:
-        kind = "JOINT" if depth else "ROOT"
-        lines += [f"{kind} {name}", "{", "OFFSET 0 10 0"]
+        lines += [f"{'JOINT' if depth else 'ROOT'} {name}", "{", f"OFFSET 0 {length} 0"]
         lines += ["CHANNELS 3 Xposition Yposition Zposition" if name == joints[0] else "CHANNELS 1 Xrotation"]
         depth += 1
     lines += ["End Site", "{", "OFFSET 0 1 0", "}", *["}"] * depth, "MOTION"]
     lines += [f"Frames: {num_frames}", f"Frame Time: {frame_time:.7f}"]
-    still = ["0"] * (len(joints) - 1)
-    lines += [" ".join([*["0"] * bool(above), "0", str(frame), "0", *still]) for frame in range(num_frames)]
+    before, after = ["0"] * bool(above), ["0"] * (len(joints) - 1)
+    for frame in range(num_frames):
+        lines += [" ".join([*before, f"{drift * frame / 1000}", f"{frame / 10}", "0", *after])]
     return "\n".join(lines) + "\n"
 
 
@@ -115,7 +115,8 @@ def bandai(root, names):
     for name in names:
         number = name[len("dataset-")]
         folder = root / "dataset" / f"Bandai-Namco-Research-Motiondataset-{number}" / "data"
-        write(folder / f"{name}.bvh", bvh(joints=("Hips", "Hand_L", "Hand_R"), above="joint_Root"))
+        text = bvh(joints=("Hips", "Hand_L", "Hand_R"), above="joint_Root", drift=sum(name.encode()) % 97)
+        write(folder / f"{name}.bvh", text)
     return root
 
 
@@ -134,7 +135,7 @@ def test_bandai_is_captioned_by_its_names(tmp_path, prepare, sound, experiment):
     motion = motions["d2_walk-turn-left_elderly_012"]
     assert motion.tags == {"dataset": "2", "content": "walk-turn-left", "style": "elderly"}
     assert motion.skeleton.joint_names == ("Hips", "Hand_L", "Hand_R") and motion.fps == 30.0
-    np.testing.assert_allclose(motion.positions[3, 0], [0, 0.13, 0], atol=1e-6)  # 10 units of the root's and 3
+    assert motion.positions[3, 0, 1] == pytest.approx(0.603)  # the 60 centimetres below it, and three tenths
 
 
 def test_a_bandai_of_other_names_and_what_is_prepared_already_are_refused(tmp_path, refused):
@@ -184,8 +185,9 @@ def test_a_real_file_of_bandai_is_the_recording_that_was_measured(recorded, tmp_
 
 
 def test_cmu_as_bvh_leaves_out_the_pose_of_rest_and_what_nobody_described(tmp_path, prepare, sound, experiment):
-    for name in ("05_01", "05_02", "09_01", "13_01"):
-        text = bvh(joints=("Hips", "LThumb", "RThumb"), num_frames=9, frame_time=0.0083333)
+    for drift, name in enumerate(("05_01", "05_02", "09_01", "13_01")):
+        joints = ("Hips", "LThumb", "RThumb")
+        text = bvh(joints=joints, num_frames=49, frame_time=0.0083333, length=15, drift=drift)
         write(tmp_path / "bvh" / name[:2] / f"{name}.bvh", text)
     index, out = write(tmp_path / "cmu-mocap-index-text.txt", INDEX), tmp_path / "out"
     found, (check, train) = prepare("cmu", tmp_path / "bvh", index, out)
@@ -197,9 +199,9 @@ def test_cmu_as_bvh_leaves_out_the_pose_of_rest_and_what_nobody_described(tmp_pa
     walk, dance = experiment(train).data.source.inventory(out).items()
     assert (walk.key, walk.captions, walk.tags) == ("05_01", ("walk",), {"subject": "05"})
     assert dance.captions == ("dance - expressive arms, pirouette",)
-    assert walk.fps == 30.0 and walk.num_frames == 2  # of nine at 120 a second the first is the pose of rest
+    assert walk.fps == 30.0 and walk.num_frames == 12  # of 49 at 120 a second the first is the pose of rest
     assert walk.skeleton.joint_names == ("Hips", "LeftThumb", "RightThumb")
-    np.testing.assert_allclose(walk.positions[:, 0, 1], np.array([11, 15]) * 0.0254 / 0.45, rtol=1e-5)
+    np.testing.assert_allclose(walk.positions[:2, 0, 1], np.array([0.1, 0.5]) * 0.0254 / 0.45, rtol=1e-5)
 
 
 def test_cmu_as_amc_is_read_with_its_skeletons(tmp_path, prepare, sound):
@@ -216,9 +218,9 @@ def test_cmu_as_amc_is_read_with_its_skeletons(tmp_path, prepare, sound):
     assert found["recordings"] == found["described, not there"] == "1"
     assert '"motions": 1' in sound(check)
     (motion,) = MotionFolder().inventory(out).items()
-    assert motion.captions == ("walk, turn",) and motion.num_frames == 3
+    assert motion.captions == ("walk, turn",) and motion.num_frames == 12
     assert motion.skeleton.joint_names == ("root", "l_hand", "r_hand")
-    np.testing.assert_allclose(motion.positions[0, 0], [0, 0.0254 / 0.45, 0], rtol=1e-5)
+    np.testing.assert_allclose(motion.positions[0, 0], [0, 0.00254 / 0.45, 0], rtol=1e-5)
 
 
 @pytest.mark.parametrize(
