@@ -35,7 +35,7 @@ def bvh(*, joints=("Hips", "LThumb"), num_frames=9, frame_time=1 / 30, above="",
     lines += [f"Frames: {num_frames}", f"Frame Time: {frame_time:.7f}"]
     before, after = ["0"] * bool(above), ["0"] * (len(joints) - 1)
     for frame in range(num_frames):
-        lines += [" ".join([*before, f"{drift * frame / 1000}", f"{frame / 10}", "0", *after])]
+        lines += [" ".join([*before, f"{drift * frame / 50}", f"{frame / 10}", "0", *after])]
     return "\n".join(lines) + "\n"
 
 
@@ -206,10 +206,11 @@ def test_cmu_as_bvh_leaves_out_the_pose_of_rest_and_what_nobody_described(tmp_pa
 
 def test_cmu_as_amc_is_read_with_its_skeletons(tmp_path, prepare, sound):
     asf = ":units\n length 0.45\n angle deg\n:root\n order TX TY TZ RX RY RZ\n:bonedata\n"
-    for side in "lr":
-        asf += f"begin\n name {side}hand\n direction 1 0 0\n length 2\n dof rz\nend\n"
+    for side, way in (("l", 1), ("r", -1)):
+        asf += f"begin\n name {side}hand\n direction {way} 0 0\n length 7\n dof rz\nend\n"
     asf += ":hierarchy\n root lhand rhand\n"
-    amc = ":DEGREES\n" + "".join(f"{n}\nroot 0 {n} 0 0 0 0\nlhand 0\nrhand {n}\n" for n in range(1, 13))
+    frames = (f"{n}\nroot 0 {n / 10} 0 0 0 0\nlhand 0\nrhand {n}\n" for n in range(1, 49))
+    amc = ":DEGREES\n" + "".join(frames)
     write(tmp_path / "subjects" / "05" / "05.asf", asf)
     write(tmp_path / "subjects" / "05" / "05_01.amc", amc)
     index = write(tmp_path / "index.csv", 'MOTION,DESCRIPTION\n05_01,"walk, turn"\n05_02,run\n')
