@@ -5,9 +5,9 @@
 
 The first three come, as features of 2,048 numbers a frame, with MS-TCN (Abu Farha and Gall, CVPR 2019), whose project
 links to the download; 50 Salads is under CC BY-NC-SA 4.0. HA-ViD (Zheng et al., 2023) is given on request by its
-project page. FOLDER holds `groundTruth`, `mapping.txt`, `splits` and `features`; the features of all of HA-ViD's views
-lie beside them, and are linked to as `features`, which is all that is written. Nothing is read as deeply as
-`jaxmm data check` does; all splits are looked at.
+project page. FOLDER holds `groundTruth`, `mapping.txt`, `splits` and `features`. The features of all of HA-ViD's views
+lie beside its folders: `features` is then made of links to the view's own, which is all that is written. The lists of
+all splits are looked at; `jaxmm data check` reads the files.
 """
 
 import dataclasses
@@ -70,10 +70,12 @@ class Segmentation:
         show(found, self.folder, *self._steps(found["features a frame"], numbers[0], vocabulary.labels))
 
     def _link_features(self) -> None:
-        """Makes the features that lie beside the folder a part of it."""
+        """Makes those features of all views that are this one's a part of the folder."""
         own, beside = self.folder / FEATURES, self.folder.resolve().parent / FEATURES
         if self.dataset == "havid" and not own.exists() and beside.is_dir():
-            own.symlink_to(Path("..") / FEATURES, target_is_directory=True)
+            own.mkdir()
+            for labels in sorted((self.folder / LABELS).glob("*.txt")):
+                (own / f"{labels.stem}.npy").symlink_to(beside / f"{labels.stem}.npy")
         present(own, "unpack the features there")
 
     def _steps(self, dim: int, split: int, labels: Sequence[str]) -> Iterator[Sequence[object]]:

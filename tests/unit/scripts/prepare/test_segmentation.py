@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 LABELS = ("take", "open", "background")
-VIDEOS = ("S1_Tea", "S2_Tea", "S3_Tea", "S4_Tea")
+VIDEOS = ("S1_Tea", "S2_Tea", "S3_Tea")
 NUM_FRAMES, DIM = 24, 7
 
 
@@ -23,7 +23,7 @@ def build(tmp_path):
             (root / "groundTruth" / f"{video}.txt").write_text("\n".join(own) + "\n")
         for number in range(1, splits + 1):
             test = VIDEOS[number - 1]
-            for part, videos in (("train", [video for video in VIDEOS[:3] if video != test]), ("test", [test])):
+            for part, videos in (("train", [video for video in VIDEOS if video != test]), ("test", [test])):
                 lines = "".join(f"{video}.txt\n" for video in videos)
                 (root / "splits" / f"{part}.split{number}.bundle").write_text(lines)
         return root
@@ -36,7 +36,7 @@ def test_a_folder_of_ms_tcn_is_read_as_it_is(build, prepare, sound, experiment):
     before = sorted(root.rglob("*"))
     found, (check, *trains) = prepare("segmentation", "gtea", root)
     assert found == {
-        **{"labels": "3", "split 1": "train 2, test 1, in none 1", "split 2": "train 2, test 1, in none 1"},
+        **{"labels": "3", "split 1": "train 2, test 1, in none 0", "split 2": "train 2, test 1, in none 0"},
         **{"features a frame": "7"},
     }
     assert sorted(root.rglob("*")) == before
@@ -57,15 +57,20 @@ def test_a_folder_of_ms_tcn_is_read_as_it_is(build, prepare, sound, experiment):
         }
 
 
-def test_the_features_of_havid_are_linked_to_where_they_lie_beside(build, tmp_path, prepare, experiment):
+def test_the_features_of_havid_are_linked_to_where_they_lie_beside(build, tmp_path, prepare, sound, experiment):
     data = tmp_path / "data"
     root = build("data/view0_lh_aa", labels=("ibacb", "null", "w"), features=data / "features")
-    _, (_, train, _) = prepare("segmentation", "havid", root, "--fps", 10)
-    assert (root / "features").is_symlink() and (root / "features").resolve() == (data / "features").resolve()
+    (data / "features" / "another_view.npy").touch()
+    found, (check, train, _) = prepare("segmentation", "havid", root, "--fps", 10)
+    assert found["split 1"] == "train 2, test 1, in none 0"
+    links = sorted((root / "features").iterdir())
+    assert [link.name for link in links] == [f"{video}.npy" for video in VIDEOS]
+    assert [link.resolve().parent for link in links] == [(data / "features").resolve()] * 3
+    sound(check)
     settings = experiment(train).data
     assert (settings.null_labels, settings.wrong_labels, settings.source.fps) == (("null",), ("w",), 10.0)
     assert len(list(settings.source.inventory(root).items())) == 3
-    prepare("segmentation", "havid", root)  # again, with the link there
+    prepare("segmentation", "havid", root)  # again, with the links there
 
 
 def test_a_folder_that_is_not_whole_is_refused(build, refused):
