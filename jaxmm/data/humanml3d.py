@@ -1,9 +1,11 @@
-"""HumanML3D folders: joints of 22 places at 20 frames a second, and several captions a motion."""
+"""HumanML3D folders, and KIT-ML's in the same form: joints, and several captions a motion."""
 
+import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from jaxmm.arrays import read_array
 from jaxmm.data.folder import positions_of
@@ -12,7 +14,9 @@ from jaxmm.data.lines import is_number, read_lines
 from jaxmm.data.motion import Motion, Skeleton
 from jaxmm.errors import DataError
 
-FPS = 20.0
+Figure: TypeAlias = Literal["humanml3d", "kit"]
+"""Whose joints a folder holds."""
+
 SKELETON = Skeleton(
     joint_names=(
         *("pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle"),
@@ -23,11 +27,37 @@ SKELETON = Skeleton(
 )
 """The first 22 joints of the SMPL body."""
 
+KIT_SKELETON = Skeleton(
+    joint_names=(
+        *("pelvis", "spine1", "spine2", "neck", "head", "left_shoulder", "left_elbow", "left_wrist"),
+        *("right_shoulder", "right_elbow", "right_wrist", "left_hip", "left_knee", "left_ankle", "left_heel"),
+        *("left_foot", "right_hip", "right_knee", "right_ankle", "right_heel", "right_foot"),
+    ),
+    parents=(-1, 0, 1, 2, 3, 3, 5, 6, 3, 8, 9, 0, 11, 12, 13, 14, 0, 16, 17, 18, 19),
+)
+"""The 21 joints of the MMM body that KIT-ML has."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Form:
+    """What the files of a data set do not say themselves."""
+
+    skeleton: Skeleton
+    fps: float
+    metres_per_unit: float
+
+
+_FORMS: Mapping[Figure, _Form] = {
+    "humanml3d": _Form(skeleton=SKELETON, fps=20.0, metres_per_unit=1.0),
+    "kit": _Form(skeleton=KIT_SKELETON, fps=12.5, metres_per_unit=0.001),
+}
 _SPLITS = ("train", "val", "test")
 _EXAMPLE = "a person walks#a/DET person/NOUN walk/VERB#0.0#0.0"
 
 
-def read_humanml3d_folder(root: Path, *, min_frames: int = 40, max_frames: int = 199) -> Iterator[Motion]:
+def read_humanml3d_folder(
+    root: Path, *, min_frames: int = 40, max_frames: int = 199, figure: Figure = "humanml3d"
+) -> Iterator[Motion]:
     """Reads the motions that `train.txt`, `val.txt` and `test.txt` name; the tag `split` says which file it was.
 
     Positions come from `new_joints/<name>.npy`, captions from `texts/<name>.txt`, one a line:
@@ -39,6 +69,8 @@ def read_humanml3d_folder(root: Path, *, min_frames: int = 40, max_frames: int =
         min_frames: Shortest motion or part; shorter ones are left out, as the data set's own loader does. Whole
             motions count one frame less than they have, since that loader counts features, which are differences.
         max_frames: Longest motion or part, counted in the same way.
+        figure: Whose joints they are: "humanml3d", 22 at 20 frames a second in metres, or "kit", 21 at 12.5 in
+            millimetres.
 
     Raises:
         DataError: If a file is missing or malformed; the message names file, line and remedy.
@@ -50,12 +82,13 @@ def read_humanml3d_folder(root: Path, *, min_frames: int = 40, max_frames: int =
         jaxmm.errors.DataError: ...: has no train.txt, val.txt or test.txt; write the names of the motions...
 
     Reference:
-        Guo et al., Generating Diverse and Natural 3D Human Motions from Text, CVPR 2022.
+        Guo et al., Generating Diverse and Natural 3D Human Motions from Text, CVPR 2022; Plappert et al., The KIT
+        Motion-Language Dataset, Big Data 2016.
     """
-    return list_humanml3d_folder(root, min_frames=min_frames, max_frames=max_frames).items()
+    return list_humanml3d_folder(root, min_frames=min_frames, max_frames=max_frames, figure=figure).items()
 
 
-def list_humanml3d_folder(root: Path, *, min_frames: int, max_frames: int) -> Inventory:
+def list_humanml3d_folder(root: Path, *, min_frames: int, max_frames: int, figure: Figure) -> Inventory:
     """Lists what `read_humanml3d_folder` would read, and what is wrong with the list."""
     splits, problems = _read_splits(root)
     recordings = []
@@ -65,7 +98,7 @@ def list_humanml3d_folder(root: Path, *, min_frames: int, max_frames: int) -> In
             message = f"{missing[0]}: no such file, but {split}.txt names {name!r}; add the file or remove the name"
             problems.append(Problem(kind="captions" if missing[0] == _texts(root, name) else "files", message=message))
         else:
-            read = partial(_read, root, name, split, min_frames=min_frames, max_frames=max_frames)
+            read = partial(_read, root, name, split, min_frames=min_frames, max_frames=max_frames, form=_FORMS[figure])
             recordings.append(Recording(key=name, read=read))
     present = {path.stem for path in (root / "new_joints").glob("*.npy")}
     return Inventory(
@@ -108,22 +141,27 @@ def read_texts(path: Path) -> dict[tuple[float, float], list[str]]:
     return parts
 
 
-def _read(root: Path, name: str, split: str, *, min_frames: int, max_frames: int) -> list[Motion]:
+def _read(root: Path, name: str, split: str, *, min_frames: int, max_frames: int, form: _Form) -> list[Motion]:
     parts = read_texts(_texts(root, name))
     path = _joints(root, name)
     positions = positions_of({"joints": read_array(path)}, str(path))
+    if positions.shape[1] != form.skeleton.num_joints:
+        others = [figure for figure, other in _FORMS.items() if other.skeleton.num_joints == positions.shape[1]]
+        remedy = f"set data.source.figure to {others[0]!r}" if others else "name another folder"
+        raise DataError(f"{path}: has {positions.shape[1]} joints, not {form.skeleton.num_joints}; {remedy}")
+    positions = positions * form.metres_per_unit
     num_features = len(positions) - 1
     motions = []
     for (start, end), captions in parts.items():
-        first, last = int(start * FPS), min(int(end * FPS), num_features)
+        first, last = int(start * form.fps), min(int(end * form.fps), num_features)
         num_frames = last - first if end else num_features
         if min_frames <= num_frames <= max_frames:
             motions.append(
                 Motion(
                     key=f"{name}_{start:g}_{end:g}" if end else name,
                     positions=positions[first:last] if end else positions,
-                    fps=FPS,
-                    skeleton=SKELETON,
+                    fps=form.fps,
+                    skeleton=form.skeleton,
                     captions=tuple(captions),
                     tags={"split": split},
                 )

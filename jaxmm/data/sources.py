@@ -13,7 +13,7 @@ from jaxmm.data.c3d import Missing, UpAxis, list_c3d_folder
 from jaxmm.data.cache import packed_folder
 from jaxmm.data.captions import CAPTIONS
 from jaxmm.data.folder import list_motion_folder
-from jaxmm.data.humanml3d import list_humanml3d_folder
+from jaxmm.data.humanml3d import Figure, list_humanml3d_folder
 from jaxmm.data.inventory import Inventory, Recording, existing_folder, list_synthetic
 from jaxmm.data.motion import Motion, rooted_at
 from jaxmm.data.packed import PackedMotions, open_packed, pack
@@ -169,6 +169,7 @@ class HumanMl3dFolder:
     Attributes:
         min_frames: Shortest motion or part of one; shorter ones are left out.
         max_frames: Longest motion or part of one; longer ones are left out.
+        figure: Whose joints they are; "kit" for KIT-ML, which has the same files.
 
     Example:
         >>> HumanMl3dFolder().min_frames
@@ -177,6 +178,7 @@ class HumanMl3dFolder:
 
     min_frames: int = 40
     max_frames: int = 199
+    figure: Figure = "humanml3d"
 
     def inventory(self, root: Path | None) -> Inventory:
         """Lists the motions below `root` without reading them.
@@ -185,7 +187,10 @@ class HumanMl3dFolder:
             DataError: If `root` is missing or not a folder.
         """
         return list_humanml3d_folder(
-            existing_folder(root, "new_joints and texts"), min_frames=self.min_frames, max_frames=self.max_frames
+            existing_folder(root, "new_joints and texts"),
+            min_frames=self.min_frames,
+            max_frames=self.max_frames,
+            figure=self.figure,
         )
 
 

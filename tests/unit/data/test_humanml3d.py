@@ -93,6 +93,18 @@ def test_splits_and_files_must_fit(tmp_path, splits, message):
 
 def test_joints_of_another_shape_are_refused(tmp_path):
     root = build(tmp_path)
-    np.save(root / "new_joints" / "000000.npy", np.zeros((100, 21, 3), np.float32))
-    with pytest.raises(DataError, match=r"000000: positions have shape \(100, 21, 3\)"):
-        list(read_humanml3d_folder(root))
+    for num_joints, remedy in ((21, "set data.source.figure to 'kit'"), (24, "name another folder")):
+        np.save(root / "new_joints" / "000000.npy", np.zeros((100, num_joints, 3), np.float32))
+        with pytest.raises(DataError, match=rf"000000\.npy: has {num_joints} joints, not 22; {remedy}"):
+            list(read_humanml3d_folder(root))
+
+
+def test_the_joints_of_kit_are_read_at_their_own_rate_and_unit(tmp_path):
+    root = build(tmp_path, lengths={"00001": 41}, splits={"train": ["00001"]})
+    np.save(root / "new_joints" / "00001.npy", np.full((41, 21, 3), 1500.0, np.float32))
+    (motion,) = HumanMl3dFolder(min_frames=24, figure="kit").inventory(root).items()
+    assert motion.fps == 12.5 and motion.positions.dtype == np.float32
+    np.testing.assert_allclose(motion.positions, 1.5)
+    left, right = motion.skeleton.hip_joints()
+    assert motion.skeleton.joint_names[left] == "left_hip" and motion.skeleton.joint_names[right] == "right_hip"
+    assert len(set(motion.skeleton.mirror_index())) == 21
