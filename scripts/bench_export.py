@@ -65,8 +65,8 @@ def rows_of_part(name: str, case: Case, model: Model, part: Part, options: argpa
     answers = [jax_answer(model, part), *(lambda inputs, own=own: own(**inputs) for own in written)]
     about = written[0].metadata
     for batch in (1, case.batch):
-        sizes = {axis: min(case.length, most or case.length) for axis, (_, most) in about.sizes.items()}
-        inputs = random_inputs(about, {**sizes, "batch": batch}, np.random.default_rng(0))
+        sizes = {axis: batch if axis == "batch" else case.length for axis in about.sizes}
+        inputs = random_inputs(about, sizes, np.random.default_rng(0))
         expected, *found = (answer(inputs) for answer in answers)
         taken = interleaved([partial(answer, inputs) for answer in answers], options)
         yield [

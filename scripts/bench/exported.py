@@ -41,12 +41,12 @@ class Case:
 
 def _motions(experiment: Experiment) -> Experiment:
     source = ProceduralMotions(takes=1, held_out_takes=1)
-    return _changed(experiment, {"text_weights": None}, {"source": source, "tokenizer": None})
+    return _changed(experiment, {"text_weights": None}, {"source": source, "tokenizer": "words"})
 
 
 def _signs(experiment: Experiment) -> Experiment:
     source = ProceduralSigns(takes=1, num_sentences=8, num_held_out=2)
-    return _changed(experiment, {"text_weights": None}, {"source": source, "tokenizer": None})
+    return _changed(experiment, {"text_weights": None}, {"source": source, "tokenizer": "words"})
 
 
 def _segments(experiment: Experiment) -> Experiment:
