@@ -45,7 +45,7 @@ def _motions(experiment: Experiment) -> Experiment:
 
 
 def _signs(experiment: Experiment) -> Experiment:
-    source = ProceduralSigns(takes=1, num_sentences=8, num_held_out=2)
+    source = ProceduralSigns(takes=1, num_sentences=40, num_held_out=10)
     return _changed(experiment, {"text_weights": None}, {"source": source, "tokenizer": "words"})
 
 
