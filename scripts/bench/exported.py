@@ -54,6 +54,10 @@ def _segments(experiment: Experiment) -> Experiment:
     return _changed(experiment, {}, {"source": ProceduralSegments(num_train=2, num_val=1, num_test=1, dim=dim)})
 
 
+def _aligned(experiment: Experiment) -> Experiment:
+    return _changed(_segments(experiment), {"semantics": Semantics(source="words")}, {})
+
+
 def _actions(experiment: Experiment) -> Experiment:
     """The classes' prompts are sums of words' random vectors, where features are, or in the space that is learnt."""
     task = experiment.task
@@ -75,7 +79,7 @@ CASES = {
     "dance_text": Case("dance_text/base", _motions, 32, 60),
     "text2sign": Case("text2sign/base", _signs, 16, 64),
     "segmentation": Case("segmentation/base", _segments, 8, 1000),
-    "semantic_alignment": Case("semantic_alignment/base", _segments, 8, 1000),
+    "semantic_alignment": Case("semantic_alignment/base", _aligned, 8, 1000),
     "clip_har": Case("clip_har/base", _actions, 8, 8),
     "clip_har_small": Case("clip_har/tiny", _actions, 8, 8),
     "clip_har_lite0": Case("clip_har/rendered", _actions, 8, 16),
@@ -85,6 +89,8 @@ CASES = {
 def untrained(case: Case, run: Path) -> Model:
     """Returns a system with random parameters, and what its data bring along in the folder of a run."""
     experiment = case.localise(read_config(CONFIGS / f"{case.config}.py"))
-    batch = place_whole(experiment.data.open(run / ASSETS_FOLDER).sample_batch(), make_mesh())
+    data = experiment.data.open(run / ASSETS_FOLDER)
+    batch = place_whole(data.sample_batch(), make_mesh())
     variables = jax.jit(experiment.task.init_variables)(jax.random.key(0), batch)
+    variables = experiment.task.load_pretrained(*variables, data)  # embeddings of labels and prompts
     return Model(run, experiment, *jax.tree.map(np.asarray, variables), step=0)
