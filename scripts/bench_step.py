@@ -43,6 +43,9 @@ GOALS = {
     "clip_image": "0.98",
     "clip_temporal": "-",
     "clip_head": "-",
+    "siamese_head": "-",
+    "triplet_head": "-",
+    "attention_siamese": "-",
 }
 FRAMES_MADE = {
     "tcn_embed": VIDEOS * VIDEO_FRAMES,

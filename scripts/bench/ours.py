@@ -18,6 +18,8 @@ from bench.sizes import (
     FRAMES,
     NUM_ACTIONS,
     NUM_LABELS,
+    PAIR_FRAMES,
+    PAIRS,
     SIGN_BATCH,
     SIGN_FRAMES,
     STATES_DIM,
@@ -26,12 +28,14 @@ from bench.sizes import (
     VIDEOS,
     arrays,
     clips,
+    compared,
     frames,
     gallery,
     images,
     sign_arrays,
     videos,
 )
+from bench.tasks import Compared, MotionTower
 from jaxmm import (
     ActionVideos,
     ClassifierHead,
@@ -52,16 +56,24 @@ from jaxmm import (
     TransformerText,
 )
 from jaxmm.data.sign.statistics import Statistics
+from jaxmm.encoders.similarity import AttentionEncoder, EmbeddingTrunk, PairHead, PooledTrunk, SiameseNetwork
 from jaxmm.export.rows import onnx_rows
 from jaxmm.frames.answers import FrameAnswers
 from jaxmm.horizon import Horizon
 from jaxmm.search import make_search
-from jaxmm.tasks.base import Task
 from jaxmm.tasks.frame_features import FEATURES
 from jaxmm.tasks.text_features import FROZEN_STATES
 from jaxmm.train.step import compile_eval, compile_train_step, embed_rows, make_mesh, place_whole
 
 Call = Callable[[], object]
+COMPARED = {
+    "siamese_head": SiameseNetwork(head=PairHead(kind="concatenation")),
+    "triplet_head": PooledTrunk(trunk=EmbeddingTrunk(batch_norm=True, unit_norm=True)),
+    "attention_siamese": SiameseNetwork(
+        encoder=AttentionEncoder(positions=False),
+        head=PairHead(kind="concatenation", hidden_dims=(128,), dropout_rate=0.0),
+    ),
+}
 
 
 def make(case: str) -> Call:
@@ -80,6 +92,8 @@ def make(case: str) -> Call:
         return vision()
     if case.startswith("clip"):
         return actions(case)
+    if case in COMPARED:
+        return similarity(case)
     return retrieval(case)
 
 
@@ -196,6 +210,19 @@ def actions(case: str) -> Call:
     return training(task, dataclasses.replace(state, horizon=state.horizon.at(0)), batch, mesh)
 
 
+def similarity(case: str) -> Call:
+    """A network of videos by cached features, of pairs or of triplets."""
+    given, mesh = compared(), make_mesh()
+    names = ("anchor", "positive", "negative")[: 3 if case == "triplet_head" else 2]
+    batch = dict(zip(names, given["features"], strict=False)) | {
+        "label": given["labels"],
+        "frame_mask": np.ones((PAIRS, PAIR_FRAMES), bool),
+        "example_mask": np.ones(PAIRS, bool),
+    }
+    task = Compared(network=COMPARED[case])
+    return training(task, start(task, batch, mesh), batch, mesh)
+
+
 def start(task, batch, mesh, *, stages=()):
     """Returns the state before the first step."""
     horizon = Horizon(epochs=50, stages=stages)
@@ -209,32 +236,6 @@ def training(task, state, batch, mesh) -> Call:
 
     def train() -> None:
         held[0], metrics, _ = step(held[0], batch, 0)
-        jax.block_until_ready((held[0], metrics))
+        jax.block_until_ready(metrics)  # as the loop does; they are of the same program as the state
 
     return train
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class MotionTower(Task):
-    """The motion tower as a task of its own, with the loss against fixed targets."""
-
-    whole: DanceTextTask
-
-    def init_variables(self, key, batch):
-        variables = self.whole.motion.init(key, batch["motion"], batch["motion_mask"], deterministic=True)
-        return variables["params"], {"batch_stats": variables["batch_stats"]}
-
-    def embed_motion(self, params, collections, batch):
-        variables = {"params": params, **collections}
-        return self.whole.motion.apply(variables, batch["motion"], batch["motion_mask"], deterministic=True)
-
-    def loss(self, params, collections, batch, key, *, train):
-        embedded, changed = self.whole.motion.apply(
-            {"params": params, **collections},
-            batch["motion"],
-            batch["motion_mask"],
-            deterministic=False,
-            mutable=["batch_stats"],
-            rngs={"dropout": key},
-        )
-        return jnp.square(embedded - 0.1).sum(axis=-1), (changed, {})

@@ -12,6 +12,7 @@ IMAGES, IMAGE_SIZE = 16, 224
 CLIPS, CLIP_FRAMES, CLIP_DIM, NUM_ACTIONS = 32, 8, 512, 15
 VIDEO_REACH = 29  # frames that the answer to one depends on
 SEEN_FRAMES, FRAME_SIZE = 16, 224
+PAIRS, PAIR_FRAMES, PAIR_DIM = 32, 16, 2048
 SECONDS = 6.0
 
 
@@ -74,6 +75,15 @@ def clips():
     return {
         "features": rng.normal(size=(CLIPS, CLIP_FRAMES, CLIP_DIM)).astype(np.float32),
         "labels": rng.integers(0, NUM_ACTIONS, CLIPS).astype(np.int32),
+    }
+
+
+def compared():
+    """Anchors, positives and negatives as features of frames; the first two are also pairs, half of them alike."""
+    rng = np.random.default_rng(0)
+    return {
+        "features": rng.normal(size=(3, PAIRS, PAIR_FRAMES, PAIR_DIM)).astype(np.float32),
+        "labels": (np.arange(PAIRS) % 2).astype(np.float32),
     }
 
 

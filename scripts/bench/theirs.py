@@ -7,12 +7,16 @@ import torch_alignment
 import torch_clip_har
 import torch_reference
 import torch_resnet
+import torch_similarity
 import torch_text2sign
 import transformers
 
 from bench.sizes import (
     BATCH,
     NOISE_DIM,
+    PAIR_DIM,
+    PAIR_FRAMES,
+    PAIRS,
     SIGN_BATCH,
     SIGN_DIM,
     SIGN_FRAMES,
@@ -30,6 +34,7 @@ from bench.sizes import (
 )
 
 Call = Callable[[], object]
+SIMILARITY = {"siamese_head": "siamese", "triplet_head": "triplet", "attention_siamese": "attention"}
 
 
 def make(case: str) -> Call:
@@ -49,6 +54,8 @@ def make(case: str) -> Call:
         return vision()
     if case.startswith("clip"):
         return actions(case)
+    if case in SIMILARITY:
+        return torch_similarity.train_step_of(SIMILARITY[case], batch=PAIRS, time=PAIR_FRAMES, dim=PAIR_DIM)
     return encoder(case) if case.startswith("encoder") else text_train()
 
 
