@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from jaxmm.data.action_videos import ActionVideos as ActionVideos
     from jaxmm.data.comparing import CopyPairs as CopyPairs
     from jaxmm.data.comparing import LabelPairs as LabelPairs
-    from jaxmm.data.comparing import ListedPairs as ListedPairs
     from jaxmm.data.images import ImagePreparation as ImagePreparation
+    from jaxmm.data.listed_pairs import ListedPairs as ListedPairs
     from jaxmm.data.motion import Motion as Motion
     from jaxmm.data.motion import Skeleton as Skeleton
     from jaxmm.data.motion_text import MotionText as MotionText
@@ -145,7 +145,7 @@ _HOMES = {
     "SimilarVideos": "jaxmm.data.similar_videos",
     "LabelPairs": "jaxmm.data.comparing",
     "CopyPairs": "jaxmm.data.comparing",
-    "ListedPairs": "jaxmm.data.comparing",
+    "ListedPairs": "jaxmm.data.listed_pairs",
     "ProceduralVideos": "jaxmm.data.video.sources",
     "ClassFolders": "jaxmm.data.video.folders",
     "VideoTable": "jaxmm.data.video.folders",

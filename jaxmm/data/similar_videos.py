@@ -11,9 +11,10 @@ from jaxtyping import Int8, Int64
 
 from jaxmm.data.action_videos import ActionVideos, ActionVideosData
 from jaxmm.data.check import Report
-from jaxmm.data.comparing import ComparedVideos, Comparing, LabelPairs, ListedPairs, SimilarPair
+from jaxmm.data.comparing import ComparedVideos, CopyPairs, LabelPairs, SimilarPair
 from jaxmm.data.families import FamilySampler
 from jaxmm.data.fingerprint import digest
+from jaxmm.data.listed_pairs import ListedPairs
 from jaxmm.data.splits import Split
 from jaxmm.data.store import Stored
 from jaxmm.data.video.augmentation import ClipChange
@@ -37,7 +38,7 @@ class SimilarVideos(ActionVideos):
         array([[0]], dtype=int8)
     """
 
-    comparing: Comparing = dataclasses.field(default_factory=LabelPairs)
+    comparing: LabelPairs | CopyPairs | ListedPairs = dataclasses.field(default_factory=LabelPairs)
 
     def __post_init__(self) -> None:
         super().__post_init__()
