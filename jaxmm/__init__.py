@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from jaxmm.actions.streams import Watcher as Watcher
     from jaxmm.artefact.running import Artefact as Artefact
     from jaxmm.data.action_videos import ActionVideos as ActionVideos
+    from jaxmm.data.comparing import CopyPairs as CopyPairs
+    from jaxmm.data.comparing import LabelPairs as LabelPairs
     from jaxmm.data.images import ImagePreparation as ImagePreparation
+    from jaxmm.data.listed_pairs import ListedPairs as ListedPairs
     from jaxmm.data.motion import Motion as Motion
     from jaxmm.data.motion import Skeleton as Skeleton
     from jaxmm.data.motion_text import MotionText as MotionText
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from jaxmm.data.sign.sources import SignFolder as SignFolder
     from jaxmm.data.sign.sources import SpelledWords as SpelledWords
     from jaxmm.data.sign_text import SignText as SignText
+    from jaxmm.data.similar_videos import SimilarVideos as SimilarVideos
     from jaxmm.data.sources import AmcFolder as AmcFolder
     from jaxmm.data.sources import BvhFolder as BvhFolder
     from jaxmm.data.sources import C3dFolder as C3dFolder
@@ -150,6 +154,10 @@ _HOMES = {
     "ProceduralSegments": "jaxmm.data.segmentation.sources",
     "SegmentationFolder": "jaxmm.data.segmentation.sources",
     "ActionVideos": "jaxmm.data.action_videos",
+    "SimilarVideos": "jaxmm.data.similar_videos",
+    "LabelPairs": "jaxmm.data.comparing",
+    "CopyPairs": "jaxmm.data.comparing",
+    "ListedPairs": "jaxmm.data.listed_pairs",
     "ProceduralVideos": "jaxmm.data.video.sources",
     "ClassFolders": "jaxmm.data.video.folders",
     "VideoTable": "jaxmm.data.video.folders",

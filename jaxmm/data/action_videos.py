@@ -98,6 +98,11 @@ class ActionVideos(FrameView, DataSettings):
             DataError: If the source or the split cannot be read, or the classes are not those seen first.
             MissingExtraError: If the extra `video` is needed and not installed.
         """
+        stored = self._packed(assets)
+        return ActionVideosData(self, stored, self._assigned(stored), assets)
+
+    def _packed(self, assets: Path) -> Stored:
+        """Returns all videos of the source, whose classes are those that `assets` holds, or written there."""
         packing = Packing(
             view=FrameView(fps=self.fps, frame_size=self.frame_size, max_frames=self.max_frames),
             on_bad=self.on_bad,
@@ -122,7 +127,7 @@ class ActionVideos(FrameView, DataSettings):
                 f"data.root: {self.root} has {vocabulary.num_labels} classes where the run was trained on "
                 f"{saved.num_labels}, or others ({brief(other)}); give data like those of training"
             )
-        return ActionVideosData(self, stored, self._assigned(stored), assets)
+        return stored
 
     def _assigned(self, stored: Stored) -> dict[str, Split]:
         """Returns the split of every video that takes part."""
@@ -130,9 +135,7 @@ class ActionVideos(FrameView, DataSettings):
         tags = {key: note["tags"] for key, note in notes.items()}
         bad = {key: own["tags"] for key, own in stored.about["bad"].items()}
         assigned = self.split.assign({**tags, **bad})  # a list of keys may name those that cannot be read
-        groups = {key: own[_GROUP] for key, own in tags.items() if _GROUP in own}
-        known: dict[str, Split] = {key: assigned[key] for key in tags}
-        assigned = hold_out(known, val_fraction=self.val_fraction, groups=groups)
+        assigned = self._held_out(assigned, tags)
         labels = vocabulary_of(stored.about).labels
         classes = {key: labels[note["label"]] for key, note in notes.items()}
         seen: dict[str, Split] = {
@@ -141,6 +144,12 @@ class ActionVideos(FrameView, DataSettings):
         if self.shots is None:
             return seen
         return few_shots(seen, classes, shots=self.shots, seed=self.shots_seed)
+
+    def _held_out(self, assigned: Mapping[str, Split], tags: Mapping[str, Mapping[str, str]]) -> dict[str, Split]:
+        """Returns the split of each video with tags, some of training held out for validation."""
+        groups = {key: own[_GROUP] for key, own in tags.items() if _GROUP in own}
+        known: dict[str, Split] = {key: assigned[key] for key in tags}
+        return hold_out(known, val_fraction=self.val_fraction, groups=groups)
 
     def check(self, root: Path | None) -> Report:
         """Decodes all videos and returns every problem, as `jaxmm.data.video.check.check_videos` does."""

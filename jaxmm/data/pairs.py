@@ -20,6 +20,7 @@ class VideoPair:
         b: Key of the other.
         same: Whether they are the same.
         kind: How they are related, such as `cropped` or `unrelated`; empty where the list does not say.
+        where: File and line that name them, for messages.
 
     Example:
         >>> VideoPair(a="a.mp4", b="b.mp4", same=True, kind="cropped").same
@@ -30,6 +31,7 @@ class VideoPair:
     b: str
     same: bool
     kind: str = ""
+    where: str = dataclasses.field(default="", compare=False)
 
 
 def list_pairs(path: Path, *, videos: Collection[str]) -> tuple[list[VideoPair], list[Problem]]:
@@ -79,4 +81,4 @@ def _pair(row: Row, videos: Collection[str]) -> VideoPair:
     a, b = row.values["a"], row.values["b"]
     if a == b:
         raise DataError(f"{row.where}: pairs {brief(a)} with itself; name two videos, or remove the row")
-    return VideoPair(a=a, b=b, same=_LABELS[row.values["label"]], kind=row.values.get("kind", ""))
+    return VideoPair(a=a, b=b, same=_LABELS[row.values["label"]], kind=row.values.get("kind", ""), where=row.where)
