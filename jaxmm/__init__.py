@@ -100,6 +100,7 @@ if TYPE_CHECKING:
     from jaxmm.tasks.semantics import Semantics as Semantics
     from jaxmm.tasks.sign_autoencoder import SignAutoencoderTask as SignAutoencoderTask
     from jaxmm.tasks.text2sign import Text2SignTask as Text2SignTask
+    from jaxmm.tasks.video_similarity import VideoSimilarityTask as VideoSimilarityTask
     from jaxmm.tasks.visual import FrameEncoder as FrameEncoder
     from jaxmm.train.loop import Loop as Loop
     from jaxmm.train.step import Devices as Devices
@@ -122,6 +123,7 @@ _HOMES = {
     "SegmentationTask": "jaxmm.tasks.segmentation",
     "Semantics": "jaxmm.tasks.semantics",
     "FrameEncoder": "jaxmm.tasks.visual",
+    "VideoSimilarityTask": "jaxmm.tasks.video_similarity",
     "ClipHarTask": "jaxmm.tasks.clip_har",
     "Contrastive": "jaxmm.objectives.settings",
     "PairContrastive": "jaxmm.objectives.metric_settings",

@@ -1,7 +1,6 @@
 """CLIP-HAR: actions from videos, by a classifier on features of frames, and by prompts that name the actions."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any, cast
 
 import flax.linen as nn
@@ -16,7 +15,6 @@ from jaxmm.data.action_videos import ActionVideosData
 from jaxmm.data.dataset import Dataset
 from jaxmm.data.prompts import Prompts
 from jaxmm.data.segmentation.vocabulary import Vocabulary
-from jaxmm.data.video.augmentation import ClipAugmentation
 from jaxmm.encoders.adapters import Adapter
 from jaxmm.encoders.heads import ClassifierHead
 from jaxmm.encoders.layers import l2_normalize, mean_over_valid
@@ -26,10 +24,8 @@ from jaxmm.horizon import Horizon
 from jaxmm.objectives.reduce import masked_mean
 from jaxmm.objectives.settings import Contrastive
 from jaxmm.optim import keep_within
-from jaxmm.tasks.base import EmbedRows, Runtime, Task
-from jaxmm.tasks.frame_features import FEATURES, keep_features
 from jaxmm.tasks.semantics import Semantics
-from jaxmm.tasks.visual import FrameEncoder
+from jaxmm.tasks.video_task import VideoTask
 from jaxmm.typing import Batch, Collections, Metrics, Params
 
 
@@ -38,13 +34,12 @@ def _objective() -> Contrastive:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ClipHarTask(Task):
+class ClipHarTask(VideoTask):
     """Learns which action a video shows.
 
     Parameters are under `visual` (the backbone), `adapter`, `temporal`, `head`, `projection` and `objective`.
 
     Attributes:
-        frames: What sees a frame.
         adapter_dim: Width inside the residual adapter of a frame's features; 0 has none.
         temporal: What makes one vector of a video's frames; None takes their mean, which sees no order (D1).
         head: Classifier of that vector, as it is (D6).
@@ -58,8 +53,6 @@ class ClipHarTask(Task):
         objective: How videos are told from each other by the prompts of their classes; those of one class belong
             together.
         contrastive_weight: How much that counts, >= 0.
-        features_mib: Most memory, in MiB, for the features of all packed frames while nothing of the backbone trains.
-            They are computed once and kept where they fit and clips are not augmented; 0 keeps nothing.
 
     Raises:
         ConfigError: If a number is out of its range, or nothing is learnt.
@@ -67,6 +60,7 @@ class ClipHarTask(Task):
     Example:
         >>> from jaxmm.data.action_videos import ActionVideos
         >>> from jaxmm.encoders.clip import ClipVision
+        >>> from jaxmm.tasks.visual import FrameEncoder
         >>> vision = ClipVision(dim=8, num_layers=1, num_heads=2, feedforward_dim=8, embedding_dim=6, image_size=8,
         ...                     patch_size=4)
         >>> task = ClipHarTask(frames=FrameEncoder(backbone=vision), head=ClassifierHead(num_classes=3))
@@ -78,7 +72,6 @@ class ClipHarTask(Task):
     Reference: seed 001, with the decisions of its specification; CLIP, arXiv:2103.00020.
     """
 
-    frames: FrameEncoder = dataclasses.field(default_factory=FrameEncoder)
     adapter_dim: int = 0
     temporal: TemporalFusion | None = None
     head: ClassifierHead = dataclasses.field(default_factory=lambda: ClassifierHead(num_classes=15))
@@ -89,10 +82,10 @@ class ClipHarTask(Task):
     embedding_dim: int | None = None
     objective: Contrastive = dataclasses.field(default_factory=_objective)
     contrastive_weight: float = 0.0
-    features_mib: int = 2048
 
     def __post_init__(self) -> None:
-        for name in ("adapter_dim", "head_weight", "contrastive_weight", "features_mib"):
+        super().__post_init__()
+        for name in ("adapter_dim", "head_weight", "contrastive_weight"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"task.{name} is {getattr(self, name)}; give 0 or more")
         if not 0 <= self.label_smoothing < 1:
@@ -117,7 +110,7 @@ class ClipHarTask(Task):
     def init_variables(self, key: PRNGKeyArray, batch: Batch) -> tuple[Params, Collections]:
         """Returns random parameters, statistics of the backbone, and zeros for the embeddings of the classes."""
         keys = jax.random.split(key, 5)
-        visual, statistics = self.frames.init(keys[0], batch["frames"])
+        visual, statistics = self.init_visual(keys[0], batch)
         frame, mask = jnp.zeros((1, 1, self.frames.dim)), jnp.ones((1, 1), bool)
         params = {
             "visual": visual,
@@ -149,8 +142,6 @@ class ClipHarTask(Task):
             WeightsError: If a checkpoint can be neither found nor read, or does not fit.
         """
         params, collections = super().load_pretrained(params, collections, data)
-        visual, statistics = self.frames.load(params["visual"], collections["visual"])
-        params, collections = {**params, "visual": visual}, {**collections, "visual": statistics}
         if self.semantics is None:
             return params, collections
         embeddings = self.class_embeddings(cast(ActionVideosData, data).vocabulary)
@@ -198,50 +189,16 @@ class ClipHarTask(Task):
         Raises:
             ConfigError: If they do not fit.
         """
-        if not isinstance(data, ActionVideosData):
-            raise ConfigError(f"data are {type(data.settings).__name__}; ClipHarTask learns from ActionVideos")
-        if data.vocabulary.num_labels != self.num_classes:
+        super().check_data(data)
+        num_labels = cast(ActionVideosData, data).vocabulary.num_labels
+        if num_labels != self.num_classes:
             raise ConfigError(
-                f"task.head.num_classes is {self.num_classes}, but the data have {data.vocabulary.num_labels}; "
-                f"set it to {data.vocabulary.num_labels}"
+                f"task.head.num_classes is {self.num_classes}, but the data have {num_labels}; set it to {num_labels}"
             )
-        size = getattr(self.frames.backbone, "image_size", data.settings.frame_size)
-        if size != data.settings.frame_size:
-            raise ConfigError(
-                f"data.frame_size is {data.settings.frame_size}, but the backbone sees {size} pixels; set it to {size}"
-            )
-
-    @property
-    def runtime(self) -> Runtime:
-        """What sees frames once."""
-        return self.frames.runtime
-
-    def precompute(
-        self, params: Params, data: Dataset[Any], embed: EmbedRows, horizon: Horizon
-    ) -> Callable[[Batch], Batch]:
-        """Sees all frames once, where nothing of the backbone trains in this stage and clips are not augmented."""
-        unchanged = super().precompute(params, data, embed, horizon)
-        settings = cast(ActionVideosData, data).settings
-        if self.trains_backbone(params, horizon) or settings.augmentation != ClipAugmentation():
-            return unchanged
-        return self.features_of(cast(ActionVideosData, data), "train", embed) or unchanged
-
-    def trains_backbone(self, params: Params, horizon: Horizon) -> bool:
-        """Tells whether any parameter of the backbone moves in a run, or its stage."""
-        return bool(jax.tree.leaves(self.moving(params, horizon)["visual"]))
-
-    def features_of(self, videos: ActionVideosData, split: str, embed: EmbedRows) -> Callable[[Batch], Batch] | None:
-        """Sees all frames of a split once; see `jaxmm.tasks.frame_features.keep_features`."""
-        return keep_features(self.see, videos, split, embed, dim=self.frames.dim, limit_mib=self.features_mib)
-
-    def see(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch time dim"]:
-        """Returns the features of `frames`; those of frames that are not valid mean nothing."""
-        return self.frames(params["visual"], collections["visual"], batch["frames"])
 
     def embed_video(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch dim"]:
         """Returns one vector of each video, of its `features` where the batch has them, or of its `frames`."""
-        features = batch[FEATURES] if FEATURES in batch else self.see(params, collections, batch)
-        mask = batch["frame_mask"]
+        features, mask = self.seen(params, collections, batch), batch["frame_mask"]
         if self.adapter_dim:
             features = cast(Array, Adapter(self.adapter_dim).apply({"params": params["adapter"]}, features))
         if self.temporal is None:
