@@ -67,6 +67,20 @@ if TYPE_CHECKING:
     from jaxmm.encoders.pose_transformer import PoseTransformer as PoseTransformer
     from jaxmm.encoders.resnet import ResNet as ResNet
     from jaxmm.encoders.sign_autoencoder import SignAutoencoder as SignAutoencoder
+    from jaxmm.encoders.similarity import AttentionEncoder as AttentionEncoder
+    from jaxmm.encoders.similarity import BottleneckEncoder as BottleneckEncoder
+    from jaxmm.encoders.similarity import EmbeddingTrunk as EmbeddingTrunk
+    from jaxmm.encoders.similarity import FusionEncoder as FusionEncoder
+    from jaxmm.encoders.similarity import GraphEncoder as GraphEncoder
+    from jaxmm.encoders.similarity import HierarchicalEncoder as HierarchicalEncoder
+    from jaxmm.encoders.similarity import MultiScaleEncoder as MultiScaleEncoder
+    from jaxmm.encoders.similarity import PairHead as PairHead
+    from jaxmm.encoders.similarity import PooledTrunk as PooledTrunk
+    from jaxmm.encoders.similarity import PyramidEncoder as PyramidEncoder
+    from jaxmm.encoders.similarity import ResidualEncoder as ResidualEncoder
+    from jaxmm.encoders.similarity import SiameseNetwork as SiameseNetwork
+    from jaxmm.encoders.similarity import SkipEncoder as SkipEncoder
+    from jaxmm.encoders.similarity import TcnEncoder as TcnEncoder
     from jaxmm.encoders.tcn import FrameProjector as FrameProjector
     from jaxmm.encoders.tcn import MultiStageTcn as MultiStageTcn
     from jaxmm.encoders.tcn import TemporalConvNet as TemporalConvNet
@@ -197,6 +211,20 @@ _HOMES = {
     "TemporalConvNet": "jaxmm.encoders.tcn",
     "FrameProjector": "jaxmm.encoders.tcn",
     "MultiStageTcn": "jaxmm.encoders.tcn",
+    "PooledTrunk": "jaxmm.encoders.similarity",
+    "AttentionEncoder": "jaxmm.encoders.similarity",
+    "HierarchicalEncoder": "jaxmm.encoders.similarity",
+    "TcnEncoder": "jaxmm.encoders.similarity",
+    "ResidualEncoder": "jaxmm.encoders.similarity",
+    "BottleneckEncoder": "jaxmm.encoders.similarity",
+    "MultiScaleEncoder": "jaxmm.encoders.similarity",
+    "SkipEncoder": "jaxmm.encoders.similarity",
+    "PyramidEncoder": "jaxmm.encoders.similarity",
+    "GraphEncoder": "jaxmm.encoders.similarity",
+    "FusionEncoder": "jaxmm.encoders.similarity",
+    "EmbeddingTrunk": "jaxmm.encoders.similarity",
+    "PairHead": "jaxmm.encoders.similarity",
+    "SiameseNetwork": "jaxmm.encoders.similarity",
     "SignGenerator": "jaxmm.generators.sign",
     "SignCritic": "jaxmm.generators.critics",
     "SignAutoencoder": "jaxmm.encoders.sign_autoencoder",
