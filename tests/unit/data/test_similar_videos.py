@@ -14,7 +14,7 @@ from jaxmm.data.inventory import list_synthetic
 from jaxmm.data.listed_pairs import ListedPairs
 from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.data.similar_videos import SimilarVideos
-from jaxmm.data.video.alterations import Alteration
+from jaxmm.data.video.alterations import Alteration, fitted
 from jaxmm.data.video.augmentation import ClipAugmentation
 from jaxmm.data.video.clip import MadeVideo
 from jaxmm.data.video.copied_pairs import pair_kind
@@ -37,8 +37,8 @@ def noise(key, num_frames, size):
     return np.random.default_rng(list(key.encode())).integers(0, 255, (num_frames, size, size, 3), np.uint8)
 
 
-@dataclasses.dataclass(frozen=True)
-class MadeCopies:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MadeCopies(ProceduralVideos):
     """Two excerpts of each of four films a split, with altered copies, as `CopiedVideos` tags them, without files."""
 
     def inventory(self, root):
@@ -68,10 +68,10 @@ class MadeCopies:
             return frames
         alteration = Alteration.drawn(np.random.default_rng(0), kind=kind)
         altered = alteration(frames, noise(f"{other}#0", 8, size) if kind == "spliced" else None)
-        return altered[:, :size, :size] if altered.shape[1:3] == (size, size) else noise(excerpt, 8, size)
+        return fitted(altered, size, size)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class MadeLengths(MadeCopies):
     """Two classes of a video of one frame and one of 10,000."""
 
@@ -273,6 +273,6 @@ def test_too_few_classes_and_other_videos_than_copies_are_refused(cache, tmp_pat
 
 
 def test_settings_come_back_from_a_file_and_relations_change_the_fingerprint(labelled, listed):
-    assert decode(SimilarVideos, encode(labelled.settings), where="data") == labelled.settings
+    assert decode(encode(labelled.settings)) == labelled.settings
     one, other = (listed(text).fingerprint(seed=0)["data"]["compared"] for text in (PAIRS, PAIRS.replace(",1,", ",0,")))
     assert one != other
