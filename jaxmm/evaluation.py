@@ -17,7 +17,8 @@ from jaxmm.frames.pictures import draw_answers
 from jaxmm.model import Model, load
 from jaxmm.motions.evaluation import evaluate_motions
 from jaxmm.signs.evaluation import evaluate_reconstruction, evaluate_signing
-from jaxmm.tasks.base import AnswersFrames, Classifies, Encodes, Generates
+from jaxmm.similarity.evaluation import evaluate_similarity
+from jaxmm.tasks.base import AnswersFrames, Classifies, Compares, Encodes, Generates
 
 
 def evaluate(
@@ -51,16 +52,19 @@ def evaluate(
         back_translation: Of a text-to-sign run, the folder of the retrieval run that tells what generated clips sign.
         autoencoder: Of a text-to-sign run, the folder of the autoencoder by whose codes they are compared with real.
         by: Of a run that classifies videos, who answers: the `head` (by default) or the `prompts`.
-        ensemble: Of such a run, further ones whose probabilities are averaged with its own.
+        ensemble: Of such a run, or one that compares videos, further ones whose probabilities are averaged with its
+            own.
         pictures: Of a run on videos, folder to write pictures to: of one that answers frames what
             `jaxmm.frames.pictures.draw_answers` draws, of one that classifies videos what
-            `jaxmm.actions.tables.write_confusion` writes.
+            `jaxmm.actions.tables.write_confusion` writes, of one that compares them what
+            `jaxmm.similarity.evaluation.draw_pairs` does.
 
     Returns:
         The step, and scores by name, with the ends of intervals `.../low` and `.../high`: of a retrieval run what
         `evaluate_motions` returns; of a run that generates signing what `evaluate_signing` does; of a signing
         autoencoder what `evaluate_reconstruction` does; of one that answers frames of videos what `evaluate_frames`
-        does; of one that classifies videos what `evaluate_actions` does.
+        does; of one that classifies videos what `evaluate_actions` does; of one that compares them what
+        `evaluate_similarity` does.
 
     Raises:
         ConfigError: If an argument has no use for the run; or captions must be compared, and neither the run nor
@@ -84,8 +88,10 @@ def evaluate(
     of_signing = {"back_translation": back_translation, "autoencoder": autoencoder}
     model = load(run, checkpoint=checkpoint)
     if not isinstance(model.experiment.task, Classifies):
-        _refuse({"by": by, "ensemble": ensemble or None}, model, "classifies no videos")
-    if not isinstance(model.experiment.task, Classifies | AnswersFrames):
+        _refuse({"by": by}, model, "classifies no videos")
+    if not isinstance(model.experiment.task, Classifies | Compares):
+        _refuse({"ensemble": ensemble or None}, model, "neither classifies nor compares videos")
+    if not isinstance(model.experiment.task, Classifies | Compares | AnswersFrames):
         _refuse({"pictures": pictures}, model, "is of no videos")
     out = None if pictures is None else Path(pictures)
     if isinstance(model.experiment.task, Generates):
@@ -100,10 +106,13 @@ def evaluate(
     elif isinstance(model.experiment.task, Encodes):
         _refuse(of_retrieval | of_signing, model, "is an autoencoder of signing")
         scores = evaluate_reconstruction(model, split=split, root=root, num_resamples=bootstrap)
+    elif isinstance(model.experiment.task, Compares):
+        _refuse(of_retrieval | of_signing, model, "compares videos")
+        models = [model, *(load(other, checkpoint=checkpoint) for other in ensemble)]
+        scores = evaluate_similarity(models, split=split, root=root, num_resamples=bootstrap, pictures=out)
     elif isinstance(model.experiment.task, Classifies):
         _refuse(of_retrieval | of_signing, model, "classifies videos")
-        also = [load(other, checkpoint=checkpoint) for other in ensemble]
-        models = [model, *also]
+        models = [model, *(load(other, checkpoint=checkpoint) for other in ensemble)]
         scores = evaluate_actions(
             models, split=split, root=root, by=by or "head", num_resamples=bootstrap, pictures=out
         )

@@ -19,6 +19,7 @@ from jaxmm.data.motion_text import MotionTextData
 from jaxmm.data.segmented import SegmentedData, SegmentedVideos
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign_text import SignText, SignTextData
+from jaxmm.data.similar_videos import SimilarVideos, SimilarVideosData
 from jaxmm.errors import CheckpointError, ConfigError, DataError
 from jaxmm.experiment import Experiment, read_experiment
 from jaxmm.frames.answers import FrameAnswers
@@ -26,6 +27,7 @@ from jaxmm.motions.embeddings import Embedder
 from jaxmm.motions.index import Hit, Index
 from jaxmm.signs.codes import SignCoder
 from jaxmm.signs.generation import SignMaker
+from jaxmm.similarity.answers import SimilarityAnswers
 from jaxmm.snapshot import tree_sha256
 from jaxmm.typing import Collections, Params
 
@@ -175,6 +177,15 @@ class Model:
         """
         return ActionAnswers(self.experiment.task, self.experiment.data, self.run / ASSETS_FOLDER)
 
+    @functools.cached_property
+    def similarity(self) -> SimilarityAnswers:
+        """The compiled encoder and head of a run on videos that are compared.
+
+        Raises:
+            ConfigError: If the run is of another system.
+        """
+        return SimilarityAnswers(self.experiment.task, self.experiment.data)
+
     def generate(
         self, texts: Sequence[str], *, seed: int = 0, num_frames: int | None = None, signer: str | None = None
     ) -> list[SignClip]:
@@ -227,6 +238,14 @@ class Model:
             ConfigError: If the run is of another system.
         """
         return self._settings(ActionVideos, root).open(self.run / ASSETS_FOLDER)
+
+    def open_similar(self, *, root: str | None = None) -> SimilarVideosData:
+        """Opens the run's videos that are compared, or those at another root with the run's settings.
+
+        Raises:
+            ConfigError: If the run is of another system.
+        """
+        return self._settings(SimilarVideos, root).open(self.run / ASSETS_FOLDER)
 
     def _settings(self, kind: type[Kind], root: str | None) -> Kind:
         settings = self.experiment.data

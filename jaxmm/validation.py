@@ -17,10 +17,12 @@ from jaxmm.data.dataset import Dataset
 from jaxmm.data.motion_text import MotionTextData
 from jaxmm.data.segmented import SegmentedData
 from jaxmm.data.sign_text import SignTextData
+from jaxmm.data.similar_videos import SimilarVideosData
 from jaxmm.errors import ConfigError
 from jaxmm.evaluate.classification import classification_scores
 from jaxmm.evaluate.retrieval import evaluate_retrieval
 from jaxmm.evaluate.signs import SignDistance, clip_errors, score_signs
+from jaxmm.evaluate.verification import verification_scores
 from jaxmm.experiment import Experiment
 from jaxmm.frames.answers import FrameAnswers
 from jaxmm.frames.evaluation import compare_answers, label_types
@@ -29,13 +31,15 @@ from jaxmm.objectives.reduce import weighted_mean
 from jaxmm.rows import embedder
 from jaxmm.signs.codes import SignCoder
 from jaxmm.signs.generation import SignMaker
+from jaxmm.similarity.answers import SimilarityAnswers
 from jaxmm.state import TrainState
-from jaxmm.tasks.base import Aligns, AnswersFrames, Classifies, Encodes, Generates, Task
+from jaxmm.tasks.base import Aligns, AnswersFrames, Classifies, Compares, Encodes, Generates, Task
 from jaxmm.train.loop import Loop
 from jaxmm.train.step import compile_eval, place_whole
 from jaxmm.train.stopping import Better
 from jaxmm.typing import Batch, Collections, Params
 
+_PAIR_SCORES = ("roc_auc", "average_precision", "eer", "best_f1", "f1")
 _MOST_SIGNED = 64  # clips of a validation split that are generated and compared
 
 Score = Callable[[TrainState], Mapping[str, float]]
@@ -60,7 +64,13 @@ def validation(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score 
                 f"loop.best_metric is {loop.best_metric!r}, but the data have no val split; set it to None"
             )
         return None
-    kinds = {Generates: _signing, Encodes: _reconstruction, AnswersFrames: _frames, Classifies: _actions}
+    kinds = {
+        Generates: _signing,
+        Encodes: _reconstruction,
+        AnswersFrames: _frames,
+        Classifies: _actions,
+        Compares: _similarity,
+    }
     of_kind = next((score for kind, score in kinds.items() if isinstance(experiment.task, kind)), _retrieval)
     return of_kind(experiment, data, mesh)
 
@@ -162,15 +172,7 @@ def _actions(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score:
     task, videos = cast(Classifies, experiment.task), cast(ActionVideosData, data)  # the task takes no other data
     answers = ActionAnswers(task, videos.settings, videos.assets, mesh=mesh)
     labels = np.array([clip.label for clip in videos.clips("val")])
-    seen: list[Callable[[Batch], Batch]] = []  # by a backbone that never changes
-
-    def ready(state: TrainState) -> Callable[[Batch], Batch]:
-        if task.trains_backbone(state.params, dataclasses.replace(state.horizon, stage=None)):
-            return lambda batch: batch
-        if not seen:
-            embed = embedder(experiment.task, state, mesh)
-            seen.append(task.features_of(videos, "val", embed) or (lambda batch: batch))
-        return seen[0]
+    ready = _seen_once(experiment.task, videos, mesh)
 
     def score(state: TrainState) -> Mapping[str, float]:
         logits = answers.split(state.params, state.collections, videos, "val", ready=ready(state))
@@ -181,6 +183,40 @@ def _actions(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score:
         experiment.loop, dict.fromkeys((f"val/{name}" for name in classification_scores(perfect, labels)), "larger")
     )
     return score
+
+
+def _similarity(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score:
+    videos = cast(SimilarVideosData, data)  # the task takes no other data
+    answers = SimilarityAnswers(experiment.task, videos.settings, mesh=mesh)
+    places = {index: place for place, index in enumerate(videos.split("val"))}
+    listed = videos.pairs("val")
+    pairs = np.array([(places[pair.a], places[pair.b]) for pair in listed])
+    same = np.array([pair.same for pair in listed])
+    if same.all() or not same.any():
+        raise ConfigError("all pairs of the val split are the same or all are different; hold out videos of both")
+    ready = _seen_once(experiment.task, videos, mesh)
+
+    def score(state: TrainState) -> Mapping[str, float]:
+        embeddings = answers.split(state.params, state.collections, videos, "val", ready=ready(state))
+        scores = verification_scores(answers.compare(state.params, embeddings, pairs), same)
+        return {f"val/{name}": scores[name] for name in _PAIR_SCORES}
+
+    _check_best(experiment.loop, {f"val/{name}": "smaller" if name == "eer" else "larger" for name in _PAIR_SCORES})
+    return score
+
+
+def _seen_once(task: Any, videos: ActionVideosData, mesh: Mesh) -> Callable[[TrainState], Callable[[Batch], Batch]]:
+    """Returns what readies batches of the val split for a state: with features, where the backbone never changes."""
+    seen: list[Callable[[Batch], Batch]] = []
+
+    def ready(state: TrainState) -> Callable[[Batch], Batch]:
+        if task.trains_backbone(state.params, dataclasses.replace(state.horizon, stage=None)):
+            return lambda batch: batch
+        if not seen:
+            seen.append(task.features_of(videos, "val", embedder(task, state, mesh)) or (lambda batch: batch))
+        return seen[0]
+
+    return ready
 
 
 def _sum_losses(task: Task, params: Params, collections: Collections, batch: Batch) -> Float[Array, "two"]:

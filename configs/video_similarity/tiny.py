@@ -6,7 +6,6 @@ alone. Chance is 0.5 of the area under the ROC curve. Trains in about half a min
 
 from jaxmm import (
     AdamW,
-    AttentionEncoder,
     ClipVision,
     EmbeddingTrunk,
     Experiment,
@@ -17,6 +16,8 @@ from jaxmm import (
     ProceduralVideos,
     SimilarVideos,
     SupervisedContrastive,
+    TcnEncoder,
+    TemporalConvNet,
     VideoSimilarityTask,
 )
 
@@ -38,8 +39,8 @@ def get_config() -> Experiment:
                 ),
             ),
             train_backbone=True,
-            encoder=AttentionEncoder(
-                num_heads=4,
+            encoder=TcnEncoder(
+                tcn=TemporalConvNet(dims=(48, 48), parent=None),
                 trunk=EmbeddingTrunk(hidden_dims=(64,), embedding_dim=32, dropout_rate=0.1, parent=None),
                 parent=None,
             ),

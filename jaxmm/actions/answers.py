@@ -1,7 +1,7 @@
 """What a trained classifier says of any videos: of a split, of files, or of a stream of frames."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -9,20 +9,21 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float32, UInt8
 
-from jaxmm.data.action_videos import ActionVideos, ActionVideosData
+from jaxmm.clips import ClipAnswers
+from jaxmm.data.action_videos import ActionVideos
 from jaxmm.data.dataset import DataSettings
 from jaxmm.data.segmentation.vocabulary import Vocabulary
-from jaxmm.errors import ConfigError, DataError
+from jaxmm.errors import ConfigError
 from jaxmm.tasks.base import Classifies
 from jaxmm.tasks.frame_features import FEATURES
-from jaxmm.train.step import compile_eval, make_mesh, place_model, place_whole
-from jaxmm.typing import Batch, Collections, Params
+from jaxmm.train.step import compile_eval, place_whole
+from jaxmm.typing import Collections, Params
 
 By: TypeAlias = Literal["head", "prompts"]
 """Who answers: the classifier, or the similarity to the prompts of the classes."""
 
 
-class ActionAnswers:
+class ActionAnswers(ClipAnswers):
     """The compiled classifier of a task.
 
     Args:
@@ -58,58 +59,15 @@ class ActionAnswers:
             )
         if by == "head" and classes:
             raise ConfigError("the head tells the classes of training alone; answer by prompts to tell others")
-        self.task, self.data = task, data
+        function, precision = task.classify if by == "head" else task.compare, task.numerics.matmul_precision
+        super().__init__(function, data, precision=precision, mesh=mesh)
+        self.task = task
         if classes:
             self.vocabulary = Vocabulary.of(["_".join(own.split()) for own in classes])
             self._embeddings = task.class_embeddings(self.vocabulary)
         else:
             self.vocabulary, self._embeddings = data.saved_vocabulary(assets), None
-        self._mesh = mesh or make_mesh()
-        function, precision = task.classify if by == "head" else task.compare, task.numerics.matmul_precision
-        self._answer = compile_eval(function, self._mesh, precision=precision)
         self._see = compile_eval(task.see, self._mesh, precision=precision)
-
-    def split(
-        self,
-        params: Params,
-        collections: Collections,
-        videos: ActionVideosData,
-        split: str,
-        *,
-        ready: Callable[[Batch], Batch] = lambda batch: batch,
-    ) -> Float32[np.ndarray, "videos classes"]:
-        """Answers the videos of a split in order, by frames as they are sampled without chance.
-
-        Args:
-            params: Parameters.
-            collections: Other variables of the modules.
-            videos: The videos.
-            split: `train`, `val` or `test`.
-            ready: What is done to each batch before, such as putting features in place of frames.
-        """
-        params, collections = self._placed(params, collections)
-        rows = [
-            np.asarray(self._answer(params, collections, place_whole(ready(batch), self._mesh)))[batch["example_mask"]]
-            for batch in videos.batches(split)
-        ]
-        return np.concatenate(rows)
-
-    def __call__(
-        self, params: Params, collections: Collections, videos: Iterable[UInt8[np.ndarray, "_time size size 3"]]
-    ) -> Iterator[Float32[np.ndarray, "classes"]]:
-        """Yields the answer to each video, given as all frames that the run's settings keep of it.
-
-        Raises:
-            DataError: If a video has no frame, or frames of another size.
-        """
-        params, collections = self._placed(params, collections)
-        for frames in videos:
-            if not len(frames):
-                raise DataError("a video has no frame; leave it out")
-            self._check(frames[0])
-            picked = self.data.sampling.pick(len(frames), self.data.frames_per_clip)
-            batch = self.data.stack([frames[picked]], num_rows=1)
-            yield np.asarray(self._answer(params, collections, place_whole(batch, self._mesh)))[0]
 
     def stream(
         self,
@@ -155,7 +113,7 @@ class ActionAnswers:
         """Sends the model to the devices, with the embeddings of the classes that it is to tell."""
         if self._embeddings is not None:
             collections = {**collections, "classes": {"embeddings": self._embeddings}}
-        return place_model(params, collections, self._mesh)
+        return super()._placed(params, collections)
 
     def _of_frames(
         self, params: Params, collections: Collections, frames: "Sequence[_Frame]"
@@ -170,11 +128,6 @@ class ActionAnswers:
         frame_mask = np.arange(self.data.frames_per_clip)[None] < len(frames)
         batch = place_whole({FEATURES: features, "frame_mask": frame_mask}, self._mesh)
         return np.asarray(self._answer(params, collections, batch))[0]
-
-    def _check(self, frame: UInt8[np.ndarray, "_ _ 3"]) -> None:
-        size = self.data.frame_size
-        if frame.shape != (size, size, 3):
-            raise DataError(f"frames have shape {frame.shape}; the run sees ({size}, {size}, 3)")
 
 
 class _Frame:

@@ -120,14 +120,17 @@ class ActionVideos(FrameView, DataSettings):
         if not (assets / _LABELS).is_file():
             assets.mkdir(parents=True, exist_ok=True)
             write_text(assets / _LABELS, json.dumps(dataclasses.asdict(vocabulary)))
-        saved = self.saved_vocabulary(assets)
+        self._check_classes(vocabulary, self.saved_vocabulary(assets))
+        return stored
+
+    def _check_classes(self, vocabulary: Vocabulary, saved: Vocabulary) -> None:
+        """Raises a DataError where data have other classes than those of training."""
         if saved.labels != vocabulary.labels:
             other = next(iter(set(saved.labels) ^ set(vocabulary.labels)), "the same in another order")
             raise DataError(
                 f"data.root: {self.root} has {vocabulary.num_labels} classes where the run was trained on "
                 f"{saved.num_labels}, or others ({brief(other)}); give data like those of training"
             )
-        return stored
 
     def _assigned(self, stored: Stored) -> dict[str, Split]:
         """Returns the split of every video that takes part."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import grain
 import numpy as np
-from jaxtyping import Int8, Int64
+from jaxtyping import Int8, Int32, Int64
 
 from jaxmm.data.action_videos import ActionVideos, ActionVideosData
 from jaxmm.data.check import Report
@@ -15,6 +15,7 @@ from jaxmm.data.comparing import ComparedVideos, CopyPairs, LabelPairs, SimilarP
 from jaxmm.data.families import FamilySampler
 from jaxmm.data.fingerprint import digest
 from jaxmm.data.listed_pairs import ListedPairs
+from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.data.splits import Split
 from jaxmm.data.store import Stored
 from jaxmm.data.video.augmentation import ClipChange
@@ -54,6 +55,9 @@ class SimilarVideos(ActionVideos):
         """
         stored = self._packed(assets)
         return SimilarVideosData(self, stored, self._assigned(stored), assets)
+
+    def _check_classes(self, vocabulary: Vocabulary, saved: Vocabulary) -> None:
+        """Takes data of any classes: those of training have no part in how videos are compared."""
 
     def check(self, root: Path | None) -> Report:
         """Decodes all videos and returns every problem, also those of a list of pairs."""
@@ -122,6 +126,11 @@ class SimilarVideosData(ActionVideosData):
     def has_labels(self) -> bool:
         """Whether `label` and `group` alone tell how training clips are related, also to those of other batches."""
         return self._comparison.has_labels
+
+    @property
+    def labels(self) -> Int32[np.ndarray, "videos"] | None:
+        """What videos are compared by, of each video by its number; None where a list tells of pairs alone."""
+        return None if isinstance(self.settings.comparing, ListedPairs) else self._comparison.labels
 
     @property
     def steps_per_epoch(self) -> int:

@@ -172,9 +172,10 @@ def angular(
 
 
 def pair_cross_entropy(logits: Float[Array, "batch others"], relation: Relation) -> Float[Array, "batch"]:
-    """Asks of every pair on its own whether it belongs together; the mean is over pairs.
+    """Asks of every pair on its own whether it belongs together; positives and negatives count for a half each.
 
-    The scores of a list of pairs are one column, and so is their relation.
+    In a batch of P classes with K videos each there are many times as many negatives as positives, but a probability
+    of one half is to tell them apart. The scores of a list of pairs are one column, and so is their relation.
 
     Args:
         logits: Scores of the pairs before the sigmoid.
@@ -188,9 +189,10 @@ def pair_cross_entropy(logits: Float[Array, "batch others"], relation: Relation)
 
     Reference: seed 003, the similarity head.
     """
-    losses = jnp.where(relation.positive, jax.nn.softplus(-logits), 0.0)
-    losses += jnp.where(relation.negative, jax.nn.softplus(logits), 0.0)
-    return _shares(losses, relation.positive | relation.negative, relation.valid)
+    missed = jnp.where(relation.positive, jax.nn.softplus(-logits), 0.0)
+    alarms = jnp.where(relation.negative, jax.nn.softplus(logits), 0.0)
+    halves = _shares(missed, relation.positive, relation.valid), _shares(alarms, relation.negative, relation.valid)
+    return (halves[0] + halves[1]) / 2
 
 
 def supervised_contrastive(

@@ -343,3 +343,31 @@ class Classifies(Protocol):
     def compare(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch classes"]:
         """Returns the scaled similarity of each video to the prompts of every class, `classes/embeddings`."""
         ...
+
+
+@runtime_checkable
+class Compares(Protocol):
+    """A task that embeds videos and tells of pairs of embeddings how alike their videos are."""
+
+    @property
+    def numerics(self) -> Numerics:
+        """Precision of the products."""
+        ...
+
+    def trains_backbone(self, params: Params, horizon: Horizon) -> bool:
+        """Tells whether what sees the frames changes in a run, or its stage."""
+        ...
+
+    def features_of(self, videos: Any, split: str, embed: EmbedRows) -> Callable[[Batch], Batch] | None:
+        """Sees all frames of a split once, and returns what puts their features into a batch."""
+        ...
+
+    def embed_video(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch embedding"]:
+        """Returns the embedding of each video, of its `features` where the batch has them, or of its `frames`."""
+        ...
+
+    def compare_pairs(
+        self, params: Params, a: Float[Array, "pairs embedding"], b: Float[Array, "pairs embedding"]
+    ) -> Float[Array, "pairs"]:
+        """Returns the logit of each pair of embeddings: the higher, the more alike."""
+        ...

@@ -121,9 +121,7 @@ class VideoSimilarityTask(VideoTask):
         """
         super().check_data(data)
         if not isinstance(data, SimilarVideosData):
-            raise ConfigError(
-                f"data are {type(data.settings).__name__}; VideoSimilarityTask learns from SimilarVideos"
-            )
+            raise ConfigError(f"data are {type(data.settings).__name__}; VideoSimilarityTask learns from SimilarVideos")
         if self.memory and not data.has_labels:
             raise ConfigError(
                 f"task.memory is {self.memory}, but labels alone do not tell how these videos belong together; set "
@@ -179,7 +177,13 @@ class VideoSimilarityTask(VideoTask):
         return losses, (after, metrics)
 
     def _pair_losses(
-        self, params: Params, embeddings: Float[Array, "batch embedding"], batch: Batch, key: PRNGKeyArray, *, train: bool
+        self,
+        params: Params,
+        embeddings: Float[Array, "batch embedding"],
+        batch: Batch,
+        key: PRNGKeyArray,
+        *,
+        train: bool,
     ) -> Float[Array, "batch"]:
         """Returns the cross-entropies of this device's rows with all others whose relation is known."""
         everyone = parallel.all_rows(embeddings)
