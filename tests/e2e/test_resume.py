@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxmm.model import Model
+from jaxmm.model import load
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PHASES = ("compiling", "training", "evaluating", "saving")
@@ -71,7 +71,7 @@ def test_killed_comparing_ends_in_the_same_state_and_memory(
 ):
     run = tmp_path / "run"
     assert_resumes_after_a_kill(seed, short_similarity_run, environment, jaxmm_json, run)
-    ours, wanted = (Model.load(own).collections["memory"] for own in (run, short_similarity_run.folder))
+    ours, wanted = (load(own).collections["memory"] for own in (run, short_similarity_run.folder))
     assert wanted["valid"].all()
     jax.tree.map(np.testing.assert_array_equal, ours, wanted)
 

@@ -227,7 +227,8 @@ def test_what_sees_the_frames_rests_unless_it_is_told_to_learn():
     for task, learns in ((BASE, False), (dataclasses.replace(BASE, train_backbone=True), True)):
         moving = task.moving(params, RUN)
         assert bool(jax.tree.leaves(moving["visual"])) == task.trains_backbone(params, RUN) == learns
-        assert all(jax.tree.leaves(moving[name]) for name in ("encoder", "head"))
+        assert jax.tree.leaves(moving["encoder"])
+        assert jax.tree.leaves(moving["head"])
 
 
 def precomputed(task, data):
@@ -242,8 +243,8 @@ def test_frames_are_seen_once_while_the_backbone_rests_and_the_loss_is_the_same(
     monkeypatch.setattr(frame_features._Seer, "__call__", lambda self, frames: seen.append(1) or see(self, frames))
     put_in = precomputed(BASE, data)
     assert len(seen) == len(list(data.clips("train"))) + 1  # and a picture of noise
-    plain = jax.tree.map(jnp.asarray, next(data.train_batches(seed=0)))
-    ready = jax.tree.map(jnp.asarray, put_in(plain))
+    plain = next(data.train_batches(seed=0))
+    ready = put_in(plain)
     assert "frames" not in ready
     variables = variables_of(BASE)
     pair = (losses(BASE, *variables, batch, train=True) for batch in (plain, ready))
