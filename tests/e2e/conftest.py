@@ -26,6 +26,12 @@ ALIGNMENT = (
     # So fast that it soon becomes no better, and stops early.
     *("--task.optimizer.lr", "0.1", "--data.source.num_train", "8", "--data.source.num_val", "2"),
 )
+# A memory that is full, and goes round, after a pass.
+SIMILARITY = (
+    *("configs/video_similarity/tiny.py", *FOUR_PASSES, "--task.memory", "40"),
+    *("--data.source.num_train", "8", "--data.source.num_val", "2", "--data.frames_per_clip", "2"),
+    *("--task.frames.backbone.num_layers", "1", "--task.optimizer.warmup_steps", "2"),
+)
 
 
 @pytest.fixture(scope="session")
@@ -105,6 +111,12 @@ def short_sign_run(environment, jaxmm_json, tmp_path_factory) -> ShortRun:
 def short_alignment_run(environment, jaxmm_json, tmp_path_factory) -> ShortRun:
     """A run of the tiny config that aligns videos, which ends early."""
     return ShortRun(ALIGNMENT, tmp_path_factory.mktemp("short_alignments"), environment, jaxmm_json)
+
+
+@pytest.fixture(scope="session")
+def short_similarity_run(environment, jaxmm_json, tmp_path_factory) -> ShortRun:
+    """A short run of the tiny config that compares videos, with those of earlier batches too."""
+    return ShortRun(SIMILARITY, tmp_path_factory.mktemp("short_similarity"), environment, jaxmm_json)
 
 
 @pytest.fixture(scope="module")

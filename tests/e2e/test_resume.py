@@ -9,7 +9,11 @@ import subprocess
 import time
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
+
+from jaxmm.model import load
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PHASES = ("compiling", "training", "evaluating", "saving")
@@ -58,6 +62,18 @@ def test_a_killed_alignment_is_as_patient_as_if_it_had_gone_on(
 ):
     assert short_alignment_run.verified["step"] < 12 * 2  # it ended early
     assert_resumes_after_a_kill(seed, short_alignment_run, environment, jaxmm_json, tmp_path / "run")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("seed", range(10))
+def test_killed_comparing_ends_in_the_same_state_and_memory(
+    seed, short_similarity_run, environment, jaxmm_json, tmp_path
+):
+    run = tmp_path / "run"
+    assert_resumes_after_a_kill(seed, short_similarity_run, environment, jaxmm_json, run)
+    ours, wanted = (load(own).collections["memory"] for own in (run, short_similarity_run.folder))
+    assert wanted["valid"].all()
+    jax.tree.map(np.testing.assert_array_equal, ours, wanted)
 
 
 def num_records(run):

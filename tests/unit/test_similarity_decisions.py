@@ -1,16 +1,32 @@
 """One test for each decision about video similarity: each fails if the mistake of seed 003 came back.
 
-Those of modules are here: D1 to D6.
+Those of modules come first, then those of the task.
 """
 
+import dataclasses
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
+from jaxmm.data.comparing import LabelPairs
+from jaxmm.data.similar_videos import SimilarVideos, SimilarVideosData
+from jaxmm.data.video.augmentation import ClipAugmentation
+from jaxmm.data.video.sources import ProceduralVideos
+from jaxmm.encoders.clip import ClipVision
 from jaxmm.encoders.similarity import EmbeddingTrunk, MultiScaleEncoder, PairHead, PooledTrunk, SiameseNetwork
 from jaxmm.encoders.similarity.pairs import pair_distance
+from jaxmm.errors import DataError
+from jaxmm.experiment import Experiment
+from jaxmm.horizon import Horizon
+from jaxmm.model import Model
+from jaxmm.optim import AdamW
+from jaxmm.similarity.evaluation import evaluate_similarity
+from jaxmm.tasks.video_similarity import VideoSimilarityTask
+from jaxmm.tasks.visual import FrameEncoder
 
 BATCH, TIME, DIM = 4, 3, 5
 NETWORK = SiameseNetwork(
@@ -18,6 +34,49 @@ NETWORK = SiameseNetwork(
     head=PairHead(hidden_dims=(6,)),
 )
 MASK = jnp.ones((BATCH, TIME), bool)
+VISION = ClipVision(
+    dim=8, num_layers=1, num_heads=2, feedforward_dim=8, embedding_dim=6, image_size=8, patch_size=4, parent=None
+)
+TASK = VideoSimilarityTask(
+    frames=FrameEncoder(backbone=VISION),
+    encoder=PooledTrunk(trunk=EmbeddingTrunk(hidden_dims=(5,), embedding_dim=4, parent=None), parent=None),
+    head=PairHead(hidden_dims=(5,), parent=None),
+    optimizer=AdamW(lr=0.1, end_lr=0.1),
+)
+DATA = SimilarVideos(
+    source=ProceduralVideos(looks=("red_bar",), moves=("left", "right"), num_train=2, num_val=0, num_test=2),
+    comparing=LabelPairs(classes_per_batch=2, clips_per_class=2),
+    frame_size=8,
+    frames_per_clip=2,
+    batch_size=4,
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(cache):
+    """What is packed is packed into the cache of the tests."""
+    del cache
+
+
+@functools.cache
+def batch_of_data():
+    """Random frames of two classes."""
+    frames = np.random.default_rng(0).integers(0, 256, (4, 2, 8, 8, 3), dtype=np.uint8)
+    label = np.array([0, 0, 1, 1], np.int32)
+    relation = np.where(label[:, None] == label, 1, -1) * (1 - np.eye(4, dtype=int))
+    return {
+        "frames": jnp.asarray(frames),
+        "frame_mask": jnp.ones((4, 2), bool),
+        "example_mask": jnp.ones(4, bool),
+        "relation": jnp.asarray(relation, jnp.int8),
+        "label": jnp.asarray(label),
+        "group": jnp.asarray(label),
+    }
+
+
+@functools.cache
+def variables_of_task():
+    return jax.jit(TASK.init_variables)(jax.random.key(0), batch_of_data())
 
 
 def videos():
@@ -101,3 +160,56 @@ def test_d6_distance_adds_to_the_difference_and_has_a_finite_gradient_at_zero():
     slope = jax.grad(lambda b: pair_distance(a, b).sum())(a)
     assert np.isfinite(slope).all()
     assert np.abs(slope).max() > 0
+
+
+def test_d1_the_contrastive_loss_takes_the_embeddings_and_the_cross_entropy_the_score():
+    params, collections = variables_of_task()
+    blank = {**params, "head": jax.tree.map(jnp.zeros_like, params["head"])}
+    found, wanted = (
+        TASK.loss(own, collections, batch_of_data(), jax.random.key(0), train=False)[1][1] for own in (blank, params)
+    )
+    assert found["metric_loss"] == wanted["metric_loss"] > 0
+    assert abs(wanted["pair_loss"] - np.log(2)) > 1e-4
+    np.testing.assert_allclose(found["pair_loss"], np.log(2), rtol=1e-6)
+
+
+def test_d7_pairs_of_one_kind_have_no_auc_which_is_told_and_the_other_scores(tmp_path, monkeypatch, caplog):
+    model = Model(tmp_path, Experiment(task=TASK, data=DATA), *variables_of_task(), step=0)
+    same = [pair for pair in DATA.open(tmp_path / "assets").pairs("test") if pair.same]
+    monkeypatch.setattr(SimilarVideosData, "pairs", lambda self, split: same)
+    scores = evaluate_similarity([model], split="test")
+    assert "are same, so there is no roc_auc, average_precision, eer; add different pairs" in caplog.text
+    assert "test/roc_auc" not in scores
+    assert scores["test/different"] == 0
+    assert {"test/accuracy", "test/f1", "test/best_f1"} <= set(scores)
+    with pytest.raises(DataError, match="a ROC curve"):
+        evaluate_similarity([model], split="test", pictures=tmp_path / "pictures")
+
+
+def test_d8_augmentation_is_drawn_once_a_clip(tmp_path):
+    mirrored = dataclasses.replace(DATA, augmentation=ClipAugmentation(flip_rate=0.5))
+    batches = [itertools.islice(own.open(tmp_path / "assets").train_batches(seed=0), 4) for own in (DATA, mirrored)]
+    seen = set()
+    for before, after in zip(*batches, strict=True):
+        for clip, own in zip(before["frames"], after["frames"], strict=True):
+            same, flipped = (own == clip).all(), (own == clip[:, :, ::-1]).all()
+            assert same or flipped, "all frames of a clip are changed alike"
+            seen.add(bool(same))
+    assert seen == {True, False}
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_d9_the_backbone_rests_unless_it_is_told_to_learn(learns):
+    assert not VideoSimilarityTask().train_backbone
+    task = dataclasses.replace(TASK, train_backbone=learns)
+    state = jax.jit(task.init, static_argnums=2)(jax.random.key(0), batch_of_data(), Horizon(epochs=1))
+    after, _ = jax.jit(task.train_step)(state, batch_of_data())
+    moved = {
+        name: [
+            bool((old != new).any()) for old, new in zip(*map(jax.tree.leaves, (own, after.params[name])), strict=True)
+        ]
+        for name, own in state.params.items()
+    }
+    assert any(moved["visual"]) == learns
+    assert any(moved["encoder"])
+    assert any(moved["head"])

@@ -8,15 +8,23 @@ import numpy as np
 import pytest
 
 from jaxmm import (
+    ClipVision,
+    EmbeddingTrunk,
     Experiment,
+    FrameEncoder,
     HashSplit,
+    LabelPairs,
     Loop,
     MultiStageTcn,
+    PooledTrunk,
     ProceduralSegments,
+    ProceduralVideos,
     SegmentationTask,
     SegmentedVideos,
     SignAutoencoder,
     SignAutoencoderTask,
+    SimilarVideos,
+    VideoSimilarityTask,
 )
 from jaxmm.errors import ConfigError
 from jaxmm.evaluate.signs import SignDistance, clip_errors, score_signs
@@ -24,6 +32,7 @@ from jaxmm.frames.answers import FrameAnswers
 from jaxmm.horizon import Horizon
 from jaxmm.signs.codes import SignCoder
 from jaxmm.signs.generation import SignMaker
+from jaxmm.tasks import frame_features
 from jaxmm.train.step import make_mesh
 from jaxmm.validation import validation
 
@@ -164,3 +173,58 @@ def test_frames_of_unseen_labels_change_no_score(tmp_path, monkeypatch):
     assert validated(task, named)(state)["val/segments/accuracy"] > scores["val/segments/accuracy"]
     with pytest.raises(ConfigError, match="all frames of the val split have such labels"):
         validated(task, dataclasses.replace(settings, unseen_labels=labels).open(tmp_path / "unseen"))
+
+
+SIMILAR = SimilarVideos(
+    source=ProceduralVideos(looks=("red_bar",), moves=("left", "right"), num_train=2, num_val=2, num_test=0),
+    comparing=LabelPairs(classes_per_batch=2, clips_per_class=2),
+    frame_size=8,
+    frames_per_clip=2,
+    batch_size=4,
+)
+VISION = ClipVision(
+    dim=8, num_layers=1, num_heads=2, feedforward_dim=8, embedding_dim=6, image_size=8, patch_size=4, parent=None
+)
+COMPARING = VideoSimilarityTask(
+    frames=FrameEncoder(backbone=VISION),
+    encoder=PooledTrunk(trunk=EmbeddingTrunk(hidden_dims=(5,), embedding_dim=4, parent=None), parent=None),
+)
+
+
+@pytest.fixture(scope="module")
+def similar_data(tmp_path_factory, cache):
+    return SIMILAR.open(tmp_path_factory.mktemp("similar"))
+
+
+def test_compared_videos_are_scored_by_their_pairs_and_seen_once(similar_data, monkeypatch):
+    seen, see = [], frame_features._Seer.__call__
+    monkeypatch.setattr(frame_features._Seer, "__call__", lambda self, frames: seen.append(1) or see(self, frames))
+    score, state = validated(COMPARING, similar_data), initial(COMPARING, similar_data)
+    scores = score(state)
+    assert set(scores) == {f"val/{name}" for name in ("roc_auc", "average_precision", "eer", "best_f1", "f1")}
+    times = len(seen)
+    assert 1 < times <= 1 + len(list(similar_data.clips("val")))  # a picture of noise, and each video
+    assert score(state) == scores
+    assert len(seen) == times
+    learning = dataclasses.replace(COMPARING, train_backbone=True)
+    found = validated(learning, similar_data)(initial(learning, similar_data))
+    assert found == {name: pytest.approx(value, abs=1e-5) for name, value in scores.items()}
+    assert len(seen) == times
+
+
+def test_every_score_of_pairs_can_choose_the_best_and_no_other_name(similar_data):
+    for name in ("roc_auc", "average_precision", "eer", "best_f1", "f1"):
+        better, worse = ("smaller", "larger") if name == "eer" else ("larger", "smaller")
+        assert validated(COMPARING, similar_data, best_metric=f"val/{name}", best_is=better) is not None
+        with pytest.raises(ConfigError, match=f"of which the {better} value is the better one; set loop.best_is to"):
+            validated(COMPARING, similar_data, best_metric=f"val/{name}", best_is=worse)
+    with pytest.raises(ConfigError, match="'val/auc'; choose among val/roc_auc, "):
+        validated(COMPARING, similar_data, best_metric="val/auc")
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_val_split_whose_pairs_are_all_alike_is_told_before_training(same, similar_data, monkeypatch):
+    pairs = [pair for pair in similar_data.pairs("val") if pair.same == same]
+    monkeypatch.setattr(type(similar_data), "pairs", lambda self, split: pairs)
+    with pytest.raises(ConfigError, match="all pairs of the val split are the same or all are different; hold out"):
+        validated(COMPARING, similar_data)
