@@ -62,7 +62,8 @@ class Tensor:
     def check(self) -> None:
         """Raises a ValueError where a field that comes from a file is not what it should be."""
         lengths = [axis for axis in self.shape if not isinstance(axis, str)]
-        if not isinstance(self.name, str) or not isinstance(self.meaning, str) or self.dtype not in DTYPES:
+        texts = (self.name, self.meaning, *(axis for axis in self.shape if isinstance(axis, str)))
+        if not all(isinstance(text, str) and text.isprintable() for text in texts) or self.dtype not in DTYPES:
             raise ValueError(f"no such tensor: {brief(self)}")
         if len(self.shape) > _MOST_AXES or any(type(length) is not int or length < 0 for length in lengths):
             raise ValueError(f"{brief(self.name)} has the shape {brief(self.shape)}")
@@ -128,7 +129,7 @@ class Metadata:
         return text
 
     @classmethod
-    def of_json(cls, text: str) -> "Metadata":
+    def of_json(cls, text: str | bytes) -> "Metadata":
         """Reads what `as_json` returned; nothing in it is run or imported.
 
         Raises:
@@ -177,7 +178,11 @@ class Metadata:
             raise ValueError("inputs, outputs and sizes do not fit together")
         if not all(isinstance(text, str) for text in (*texts, *self.sha256.values())):
             raise TypeError("a text is none")
-        ends = [end for bounds in self.sizes.values() for end in bounds if end is not None]
+        for text in texts:
+            text.encode()  # half of a character could neither be printed nor written
+        if not (self.task + self.part).isprintable():
+            raise ValueError("a name would steer the terminal that it is printed on")
+        ends = [end for least, most in self.sizes.values() for end in (least, *(() if most is None else (most,)))]
         tokens = () if self.tokenizer is None else (self.max_tokens,)
         if not all(type(number) is int and 0 <= number < 2**40 for number in (self.step, *ends, *tokens)):
             raise TypeError("a number is none")

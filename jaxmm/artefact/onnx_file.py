@@ -36,23 +36,22 @@ def read(path: Path) -> tuple[Metadata, bytes]:
     properties = {own.key: own.value for own in model.metadata_props}
     if PROPERTY not in properties:
         raise ArtefactError("has no metadata of jaxmm; export the run with jaxmm export")
-    if any(own.external_data or own.data_location for own in _tensors(model.graph)):
+    if any(own.external_data or own.data_location for own in _tensors(model)):
         raise ArtefactError("keeps parameters in other files, which are not read; export the run anew")
     if any(own.domain not in ("", "ai.onnx") for own in model.opset_import) or model.functions:
         raise ArtefactError("has operators that are not ONNX's own, which are not run; export the run anew")
     return Metadata.of_json(properties[PROPERTY]), content
 
 
-def _tensors(graph: Any) -> Iterator[Any]:
-    """Yields every constant of a graph and of the graphs inside it."""
-    yield from graph.initializer
-    yield from (part for own in graph.sparse_initializer for part in (own.values, own.indices))
-    for node in graph.node:
-        for attribute in node.attribute:
-            yield from (attribute.t, *attribute.tensors)
-            for inner in (attribute.g, *attribute.graphs):
-                if inner.node or inner.initializer:
-                    yield from _tensors(inner)
+def _tensors(message: Any) -> Iterator[Any]:
+    """Yields every tensor of a model, wherever it may be: not a list of places, of which ONNX gets ever more."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for part in [value] if hasattr(value, "ListFields") else value:
+            if field.message_type.name == "TensorProto":
+                yield part
+            yield from _tensors(part)
 
 
 def make_program(content: bytes, metadata: Metadata) -> Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]:

@@ -48,15 +48,20 @@ class Artefact:
         self.metadata = metadata
         self._program = program
 
-    def __call__(self, **inputs: Any) -> dict[str, np.ndarray]:
+    def __call__(self, /, **inputs: Any) -> dict[str, np.ndarray]:
         """Computes the outputs by name of inputs by name.
 
         Raises:
-            ArtefactError: If an input is missing, unknown, or of another type, shape or range than it takes.
+            ArtefactError: If an input is missing, unknown, or of another type, shape or range than it takes, or the
+                program is not what the file says of it.
             DataError: If one is no array, since its rows are of unequal lengths.
         """
         try:
-            return self._program(self.metadata.checked_inputs(inputs))
+            made = self._program(self.metadata.checked_inputs(inputs))
+            for tensor in self.metadata.outputs:
+                if (dtype := made[tensor.name].dtype) != tensor.dtype:
+                    raise ArtefactError(f"output {tensor.name} is {dtype}, not {tensor.dtype}; export the run anew")
+            return made
         except (ArtefactError, DataError) as error:
             raise type(error)(f"{self.path}: {error}") from error
 

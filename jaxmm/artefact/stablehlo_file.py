@@ -45,7 +45,7 @@ def read_metadata(path: Path) -> Metadata:
         ArtefactError: If it is damaged or no artefact.
     """
     with _opened(path) as archive:
-        return Metadata.of_json(_member(archive, METADATA, MAX_BYTES).decode())
+        return Metadata.of_json(_member(archive, METADATA, MAX_BYTES))
 
 
 def read_program(path: Path, metadata: Metadata) -> Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]:
@@ -81,9 +81,12 @@ def read_program(path: Path, metadata: Metadata) -> Callable[[Mapping[str, np.nd
     names = [tensor.name for tensor in metadata.outputs]
 
     def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        made = call(placed, dict(inputs))
-        if sorted(made) != sorted(names):
-            raise ArtefactError(f"its program gives {', '.join(sorted(made))}, not what its metadata say")
+        try:
+            made = jax.device_get(call(placed, dict(inputs)))
+        except Exception as error:  # of shapes and types that are not its own, of memory, of the device
+            raise ArtefactError(f"its program cannot be run ({reason(error)})") from error
+        if jax.tree.structure(made) != jax.tree.structure(dict.fromkeys(names, 0)):
+            raise ArtefactError("what its program gives is not what its metadata say; export the run anew")
         return {name: np.asarray(made[name]) for name in names}
 
     return run

@@ -79,7 +79,10 @@ class RunArtefact:
             console.keep_programs()
         artefact = load(self.artefact)
         given = read_archive(self.input) if self.input is not None else {}
-        made = artefact(**given, **(artefact.tokens(self.text) if self.text else {}))
+        tokens = artefact.tokens(self.text) if self.text else {}
+        if twice := sorted(set(given) & set(tokens)):
+            raise ConfigError(f"{self.input}: holds {' and '.join(twice)}, which --text gives too; leave one out")
+        made = artefact(**given, **tokens)
         if self.out is not None:
             np.savez(self.out, allow_pickle=False, **made)
         shown = {name: f"{array.dtype} {array.shape}, mean {array.mean():.4f}" for name, array in made.items()}

@@ -77,12 +77,13 @@ class ClipVision(_Tower):
         lora_rank: Rank of the changes of all projections of the attention; 0 has none.
         lora_alpha: See `jaxmm.encoders.adapters.Lora`.
         image_size: Height and width of an image, in pixels.
-        patch_size: Height and width of a patch; what is left over at the right and the bottom is not seen.
+        patch_size: Height and width of a patch, from 1 to `image_size`; what is left over at the right and the bottom
+            is not seen.
         pooling: What becomes an image's features: the state of the `class` token, or the mean of those of the
             `patches`.
 
     Raises:
-        ConfigError: If `dim` is not a multiple of `num_heads`, or a rank is negative.
+        ConfigError: If `dim` is not a multiple of `num_heads`, a rank is negative, or no patch fits into an image.
         DataError: If images are not of `image_size`.
 
     Example:
@@ -117,6 +118,8 @@ class ClipVision(_Tower):
                 f"images of {images.shape[1]} x {images.shape[2]} pixels, but image_size is {self.image_size}; "
                 "prepare them with the checkpoint's preprocessor_config.json"
             )
+        if not 1 <= self.patch_size <= self.image_size:
+            raise ConfigError(f"patch_size is {self.patch_size}; give 1 to image_size, which is {self.image_size}")
         patch = (self.patch_size, self.patch_size)
         embed = nn.Conv(self.dim, patch, patch, "VALID", use_bias=False, kernel_init=_NORMAL, name="patches")
         patches = embed(images).reshape(images.shape[0], -1, self.dim)

@@ -72,8 +72,8 @@ class EfficientNetLite(nn.Module):
             proportion to their place.
 
     Raises:
-        ConfigError: If `classify` is called without a classifier or with a grid, or the grid is finer than the last
-            activations.
+        ConfigError: If `classify` is called without a classifier or with a grid, or the grid is negative or finer than
+            the last activations.
 
     Example:
         >>> net = EfficientNetLite(stages=(Stage(1, 3, 2, 2, 8),), dim=16)
@@ -305,17 +305,17 @@ def mean_of_parts(x: Float[Array, "batch height width dim"], grid: int) -> Float
         grid: Parts along each side.
 
     Raises:
-        ConfigError: If there are more parts than pixels.
+        ConfigError: If there is no part, or there are more than pixels.
 
     Example:
         >>> mean_of_parts(jnp.arange(9.0).reshape(1, 3, 3, 1), 2).tolist()
         [[2.0, 3.0, 5.0, 6.0]]
     """
     height, width = x.shape[1:3]
-    if grid > min(height, width):
+    if not 1 <= grid <= min(height, width):
         raise ConfigError(
-            f"frames.backbone.grid is {grid}, but the last activations are {height} x {width}; give a coarser grid, or "
-            "larger pictures"
+            f"frames.backbone.grid is {grid}, but the last activations are {height} x {width}; give a grid of 1 to "
+            f"{min(height, width)}, 0 to have none, or larger pictures"
         )
     rows, columns = (
         [slice(part * length // grid, -(-(part + 1) * length // grid)) for part in range(grid)]

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxmm.encoders.layers import mean_over_valid, uniform_dense
+from jaxmm.errors import ConfigError
 
 
 def pool(
@@ -20,6 +21,9 @@ def pool(
         mask: True where a frame is valid.
         kind: `mean` averages the frames, `max` takes the largest value of each feature.
 
+    Raises:
+        ConfigError: If `kind` is unknown.
+
     Example:
         >>> frames, mask = jnp.array([[[1.0], [3.0], [50.0]]]), jnp.array([[True, True, False]])
         >>> pool(frames, mask, "mean").tolist(), pool(frames, mask, "max").tolist()
@@ -27,6 +31,8 @@ def pool(
     """
     if kind == "mean":
         return mean_over_valid(frames, mask)
+    if kind != "max":
+        raise ConfigError(f"pooling is {kind!r}; use mean or max, or of an encoder of videos attention")
     largest = jnp.where(mask[..., None], frames, -jnp.inf).max(axis=1)
     return jnp.where(mask.any(axis=1, keepdims=True), largest, 0)
 

@@ -20,7 +20,7 @@ class TemporalFusion(nn.Module):
     Attributes:
         hidden_dim: Width of each part, and of their fusion.
         num_heads: Heads of the attention, each of which looks for other moments; they divide `hidden_dim`.
-        strides: Frames from one to the other of a difference, each >= 1.
+        strides: Frames from one to the other of a difference, each >= 1 and another.
 
     Raises:
         ConfigError: If the numbers do not fit together.
@@ -50,8 +50,10 @@ class TemporalFusion(nn.Module):
         """
         if self.num_heads < 1 or self.hidden_dim % self.num_heads:
             raise ConfigError(f"temporal.num_heads is {self.num_heads}; give a divisor of hidden_dim {self.hidden_dim}")
-        if not self.strides or min(self.strides) < 1:
-            raise ConfigError(f"temporal.strides are {self.strides}; give one or more, each of at least 1 frame")
+        if not self.strides or min(self.strides) < 1 or len(set(self.strides)) < len(self.strides):
+            raise ConfigError(
+                f"temporal.strides are {self.strides}; give one or more, each of at least 1 frame and given once"
+            )
         x = jnp.where(mask[..., None], x, 0)
         parts = [self._attended(x, mask), *(self._motion(x, mask, stride) for stride in self.strides)]
         fused = jax.nn.gelu(nn.Dense(self.hidden_dim, use_bias=False, name="fusion")(jnp.concatenate(parts, axis=-1)))

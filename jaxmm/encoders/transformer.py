@@ -134,7 +134,7 @@ class Attention(nn.Module):
             deterministic: Switches dropout off; otherwise a `dropout` key is needed.
         """
         (batch, queries, dim), keys = asking.shape, context.shape[1]
-        if dim % self.num_heads:
+        if self.num_heads < 1 or dim % self.num_heads:
             raise ConfigError(f"dim is {dim} and num_heads {self.num_heads}; set dim to a multiple of num_heads")
         heads = (self.num_heads, dim // self.num_heads)
         query = self._project(asking, dim, "query").reshape(batch, queries, *heads)

@@ -6,11 +6,10 @@ import numpy as np
 from jaxtyping import Float, Int, Int64
 
 from jaxmm.errors import ConfigError, DataError
+from jaxmm.evaluate.intervals import percentile_intervals
 
 RANKS = (1, 5)
 """Numbers of most likely classes among which the right one is looked for."""
-
-_LEVEL = 0.95
 
 
 def classification_scores(
@@ -48,12 +47,12 @@ def classification_scores(
     scores = _scores(ranks, told, labels, num_classes)
     found = {**scores, **{f"chance{rank}": min(1.0, rank / num_classes) for rank in RANKS}, "clips": float(len(labels))}
     if num_resamples:
-        rng = np.random.default_rng(seed)
-        draws = []
-        for _ in range(num_resamples):
-            drawn = rng.integers(len(labels), size=len(labels))
-            draws.append(list(_scores(ranks[drawn], told[drawn], labels[drawn], num_classes).values()))
-        low, high = np.quantile(draws, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0)
+
+        def drawn(counts: Int[np.ndarray, "clips"]) -> Float[np.ndarray, "scores"]:
+            of = np.repeat(np.arange(len(labels)), counts)
+            return np.array(list(_scores(ranks[of], told[of], labels[of], num_classes).values()))
+
+        low, high = percentile_intervals(drawn, num_units=len(labels), num_resamples=num_resamples, seed=seed)
         for place, name in enumerate(scores):
             found |= {f"{name}/low": float(low[place]), f"{name}/high": float(high[place])}
     return found
@@ -149,7 +148,7 @@ def mean_answers(
     Args:
         logits: Of each classifier, for the same clips and classes.
         of: What is averaged, `logits` or `probabilities`.
-        weights: How much each classifier counts, >= 0 and not all 0; all alike by default.
+        weights: How much each classifier counts, >= 0, finite and not all 0; all alike by default.
 
     Raises:
         ConfigError: If the weights do not fit, or `of` is neither of the two.
@@ -160,7 +159,7 @@ def mean_answers(
         ([[4.5, 0.5]], np.int64(1))
     """
     shares = np.ones(len(logits)) if weights is None else np.asarray(weights, float)
-    if len(shares) != len(logits) or (shares < 0).any() or not shares.sum() > 0:
+    if len(shares) != len(logits) or (shares < 0).any() or not 0 < shares.sum() < np.inf:
         raise ConfigError(f"weights are {tuple(shares.tolist())} for {len(logits)} runs; give one a run, of 0 or more")
     shares = shares / shares.sum()
     if of == "logits":

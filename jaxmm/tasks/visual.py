@@ -19,7 +19,7 @@ from jaxmm.tasks.base import Runtime
 from jaxmm.typing import Collections, Params
 from jaxmm.weights.clip import load_clip
 from jaxmm.weights.efficientnet import LITE0, LITE0_PREPARATION, load_efficientnet
-from jaxmm.weights.resnet import load_resnet
+from jaxmm.weights.resnet import load_resnet, timm_colours
 
 _CLIP_MEAN = (122.7709383, 116.7460125, 104.09373615)
 _CLIP_STD = (68.5005327, 66.6321579, 70.32316305)
@@ -126,11 +126,11 @@ class FrameEncoder:
 
     def _check_colours(self, folder: Path) -> None:
         """Raises a WeightsError where a checkpoint states that its images were normalised in another way."""
-        if (stated := ImagePreparation.stated(folder)) is None:
+        if (stated := ImagePreparation.stated(folder)) is not None:
+            theirs = {name: tuple(own / stated.scale for own in getattr(stated, name)) for name in ("mean", "std")}
+        elif (theirs := timm_colours(folder)) is None:
             return
-        theirs = {
-            name: tuple(round(own / stated.scale, 4) for own in getattr(stated, name)) for name in ("mean", "std")
-        }
+        theirs = {name: tuple(round(value, 4) for value in own) for name, own in theirs.items()}
         if not all(np.allclose(getattr(self, name), own, rtol=1e-4) for name, own in theirs.items()):
             settings = " and ".join(f"task.frames.{name} to {own}" for name, own in theirs.items())
             raise WeightsError(f"{folder}: its images were normalised in another way; set {settings}")

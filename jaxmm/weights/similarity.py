@@ -13,8 +13,8 @@ from jaxmm.encoders.similarity.trunk import EmbeddingTrunk, PooledTrunk
 from jaxmm.errors import ConfigError, WeightsError, reason
 from jaxmm.hub import find_file
 from jaxmm.typing import Params
+from jaxmm.weights.files import read_state
 from jaxmm.weights.rules import Rule, WeightTable, dense_rules, import_tree, norm_rules
-from jaxmm.weights.torch_file import read_torch
 
 _PARTS = ("query", "key", "value")  # what torch's attention keeps as one matrix, in its order
 
@@ -44,10 +44,7 @@ def load_similarity(
     path = find_file(reference, ending=".pth")
     table, shapes = similarity_table(module), _shapes(module, feature_dim)
     try:
-        found = read_torch(path)
-        if not isinstance(found, dict):
-            raise WeightsError(f"it holds a {type(found).__name__}, not tensors by name; give a state_dict")
-        return dict(import_tree(split_attention(found), table, shapes))
+        return dict(import_tree(split_attention(read_state(path)), table, shapes))
     except WeightsError as error:
         raise WeightsError(f"{path}: {reason(error, 600).removeprefix(f'{path}: ')}") from error
 
@@ -86,6 +83,9 @@ def similarity_table(module: SiameseNetwork | PooledTrunk | AttentionEncoder) ->
 def split_attention(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Names the three parts of an attention's input projection, which torch keeps as one tensor.
 
+    Raises:
+        WeightsError: If the tensor does not part into three.
+
     Example:
         >>> sorted(split_attention({"attention.in_proj_bias": np.zeros(6)}))
         ['attention.key.bias', 'attention.query.bias', 'attention.value.bias']
@@ -95,8 +95,11 @@ def split_attention(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         whole = named.pop(f"attention.in_proj_{kind}", None)
         if whole is None:
             continue
-        if len(whole) % len(_PARTS):
-            raise WeightsError(f"tensor 'attention.in_proj_{kind}' has {len(whole)} rows, not three times a width")
+        if not whole.ndim or len(whole) % len(_PARTS):
+            raise WeightsError(
+                f"tensor 'attention.in_proj_{kind}' has the shape {whole.shape}, whose rows are not three times a "
+                "width; give the state_dict of a network of seed 003"
+            )
         parts = np.split(whole, len(_PARTS))
         named |= {f"attention.{part}.{kind}": own for part, own in zip(_PARTS, parts, strict=True)}
     return named

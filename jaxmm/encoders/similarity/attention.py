@@ -48,7 +48,7 @@ class MeanAttention(nn.Module):
     ) -> Float[Array, "batch dim"]:
         """Attends and averages; frames outside `mask` neither ask nor are seen, but must be finite."""
         batch, time, dim = frames.shape
-        if dim % self.num_heads:
+        if self.num_heads < 1 or dim % self.num_heads:
             raise ConfigError(f"frames have {dim} features and num_heads is {self.num_heads}; give a divisor of {dim}")
         heads = (self.num_heads, dim // self.num_heads)
         query = nn.Dense(dim, kernel_init=_IN, name="query")(frames).reshape(batch, time, *heads)

@@ -10,6 +10,9 @@ from jaxmm.encoders.dropout import Dropout
 from jaxmm.encoders.layers import layer_norm, uniform_dense
 from jaxmm.encoders.similarity.trunk import EmbeddingTrunk, Pooling, pool_frames
 from jaxmm.encoders.tcn import TemporalConv, TemporalConvNet
+from jaxmm.errors import ConfigError
+
+_NARROWEST = 3
 
 
 class ConvBlock(nn.Module):
@@ -115,11 +118,14 @@ class BottleneckEncoder(nn.Module):
 
     Attributes:
         dim: Width of all frames.
-        narrow_dim: Width within blocks.
+        narrow_dim: Width within blocks, >= 3: of two numbers, a normalisation leaves no more than which is larger.
         num_blocks: Blocks; block i has dilation 2 ** i.
         dropout_rate: Dropout of each block's change, in [0, 1).
         pooling: How frames become one vector.
         trunk: From that vector to the embedding.
+
+    Raises:
+        ConfigError: If `narrow_dim` is below 3.
 
     Example:
         >>> import jax
@@ -143,6 +149,8 @@ class BottleneckEncoder(nn.Module):
         self, frames: Float[Array, "batch time dim"], mask: Bool[Array, "batch time"], *, deterministic: bool
     ) -> Float[Array, "batch embedding"]:
         """Embeds videos by the features of their frames; frames outside `mask` change nothing."""
+        if self.narrow_dim < _NARROWEST:
+            raise ConfigError(f"narrow_dim is {self.narrow_dim}; give {_NARROWEST} or more, or nothing passes a block")
         x = uniform_dense(self.dim, fan_in=frames.shape[-1], name="in")(jnp.where(mask[..., None], frames, 0))
         for block in range(self.num_blocks):
             narrow = _activated(x, f"block_{block}_norm_0")

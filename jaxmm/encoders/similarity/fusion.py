@@ -52,13 +52,13 @@ class FusionEncoder(nn.Module):
     """Pools frames whose features are of several kinds, side by side, and fuses the kinds.
 
     Attributes:
-        feature_dims: Width of each kind, in their order.
+        feature_dims: Width of each kind, in their order, each >= 1.
         pooling: How frames become one vector.
         fusion: What fuses.
         trunk: From the fusion to the embedding.
 
     Raises:
-        ConfigError: If the widths do not add up to that of the frames.
+        ConfigError: If the widths do not add up to that of the frames, or one is below 1.
 
     Example:
         >>> import jax
@@ -79,8 +79,11 @@ class FusionEncoder(nn.Module):
         self, frames: Float[Array, "batch time dim"], mask: Bool[Array, "batch time"], *, deterministic: bool
     ) -> Float[Array, "batch embedding"]:
         """Embeds videos by the features of their frames; frames outside `mask` change nothing."""
-        if sum(self.feature_dims) != frames.shape[-1]:
-            raise ConfigError(f"feature_dims are {self.feature_dims}, but frames have {frames.shape[-1]} features")
+        if sum(self.feature_dims) != frames.shape[-1] or min(self.feature_dims) < 1:
+            raise ConfigError(
+                f"feature_dims are {self.feature_dims}, but frames have {frames.shape[-1]} features; give widths of "
+                "1 or more that add up to it"
+            )
         ends = np.cumsum(self.feature_dims)[:-1].tolist()
         features = jnp.split(pool_frames(frames, mask, self.pooling), ends, axis=-1)
         return self.trunk(

@@ -17,14 +17,14 @@ class MultiScaleEncoder(nn.Module):
     """Convolutions whose stride is their length, one a scale, each pooled; a dense layer fuses them.
 
     Attributes:
-        scales: Frames that each convolution sees and moves on by, each >= 1.
+        scales: Frames that each convolution sees and moves on by, each >= 1 and another.
         dim: Width of each convolution and of their fusion.
         rectified: Whether a ReLU stands between convolution and pooling. Without it, as in the seed, all is linear, and
             what is seen of a video is no more than means of its frames.
         trunk: From the fusion to the embedding.
 
     Raises:
-        ConfigError: If there is no scale, or one below 1.
+        ConfigError: If there is no scale, one below 1, or one twice.
 
     Example:
         >>> import jax
@@ -45,8 +45,8 @@ class MultiScaleEncoder(nn.Module):
         self, frames: Float[Array, "batch time dim"], mask: Bool[Array, "batch time"], *, deterministic: bool
     ) -> Float[Array, "batch embedding"]:
         """Embeds videos by the features of their frames; frames outside `mask` change nothing."""
-        if not self.scales or min(self.scales) < 1:
-            raise ConfigError(f"scales are {self.scales}; give one or more, each of at least 1 frame")
+        if not self.scales or min(self.scales) < 1 or len(set(self.scales)) < len(self.scales):
+            raise ConfigError(f"scales are {self.scales}; give one or more, each of at least 1 frame and given once")
         pooled = []
         for scale in self.scales:
             parts, seen = windows(frames, mask, scale)
@@ -68,6 +68,9 @@ class SkipEncoder(nn.Module):
         pooling: How the frames that come up become one vector.
         trunk: From that vector to the embedding.
 
+    Raises:
+        ConfigError: If there is no level.
+
     Example:
         >>> import jax
         >>> encoder, frames, mask = SkipEncoder(dim=8), jnp.ones((2, 5, 6)), jnp.ones((2, 5), bool)
@@ -88,6 +91,8 @@ class SkipEncoder(nn.Module):
         self, frames: Float[Array, "batch time dim"], mask: Bool[Array, "batch time"], *, deterministic: bool
     ) -> Float[Array, "batch embedding"]:
         """Embeds videos by the features of their frames; frames outside `mask` change nothing."""
+        if self.num_levels < 1:
+            raise ConfigError(f"num_levels is {self.num_levels}; give 1 or more")
         x, seen, skipped = jnp.where(mask[..., None], frames, 0), mask, []
         for level in range(self.num_levels):
             x = self._block(f"down_{level}")(x, seen, deterministic=deterministic)
@@ -112,6 +117,9 @@ class PyramidEncoder(nn.Module):
         dim: Width of all levels.
         dropout_rate: Dropout after each convolution, in [0, 1).
         trunk: From the pooled levels to the embedding.
+
+    Raises:
+        ConfigError: If there is no level.
 
     Example:
         >>> import jax

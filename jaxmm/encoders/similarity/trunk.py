@@ -86,6 +86,9 @@ def pool_frames(
         mask: True where a frame is valid.
         pooling: How.
 
+    Raises:
+        ConfigError: If `pooling` is unknown.
+
     Example:
         >>> import jax.numpy as jnp
         >>> pool_frames(jnp.array([[[1.0], [3.0], [50.0]]]), jnp.array([[True, True, False]]), "mean").tolist()

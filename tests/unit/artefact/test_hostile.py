@@ -11,7 +11,7 @@ import pytest
 from jaxmm.artefact import Metadata, load, read_metadata, stablehlo_file
 from jaxmm.errors import ArtefactError
 
-from .conftest import ABOUT, exported
+from .conftest import ABOUT, exported, sums
 
 SCALE = {"scale": np.array([2, 3], np.float32)}
 
@@ -96,6 +96,10 @@ def test_a_program_that_calls_what_is_no_stablehlo_is_not_run(target, tmp_path):
         ({"inputs": [{"name": "x"}]}, "damaged"),
         ({"sizes": {}}, "damaged"),
         ({"sizes": {"batch": [1, None], "time": ["a", 2]}}, "damaged"),
+        ({"sizes": {"batch": [None, None], "time": [2, 5]}}, "damaged"),
+        ({"task": "\x1b[2J"}, "damaged"),
+        ({"inputs": [{"name": "x", "dtype": "bool", "shape": ["batch", "time"], "meaning": "\x1b[2J"}]}, "damaged"),
+        ({"tokenizer": "\ud800", "max_tokens": 3}, "damaged"),
         ({"step": -1}, "damaged"),
         ({"labels": [1]}, "damaged"),
         ({"tokenizer": "{}", "max_tokens": None}, "damaged"),
@@ -113,6 +117,38 @@ def test_metadata_that_lie_are_refused(change, message, sums_stablehlo, tmp_path
 def test_metadata_that_are_none_are_refused(text):
     with pytest.raises(ArtefactError, match="metadata"):
         Metadata.of_json(text)
+
+
+def test_metadata_that_are_no_text_are_refused(sums_stablehlo, tmp_path):
+    path = rewritten(sums_stablehlo, tmp_path / "bytes.stablehlo", metadata__json=b"\xff\xfe{")
+    with pytest.raises(ArtefactError, match="its metadata are damaged"):
+        read_metadata(path)
+
+
+@pytest.mark.parametrize("change", [{"name": "z"}, {"dtype": "int32"}, {"shape": ("batch", "time", 2)}])
+def test_a_program_that_does_not_take_what_metadata_say_is_told(change, module, tmp_path):
+    other = dataclasses.replace(ABOUT.inputs[1], **change)
+    path, shape = tmp_path / "other.stablehlo", (1, 2, 2)[: len(other.shape)]
+    with path.open("wb") as file:
+        stablehlo_file.write(file, dataclasses.replace(ABOUT, inputs=(ABOUT.inputs[0], other)), module, SCALE)
+    with pytest.raises(ArtefactError, match=f"{path}: its program cannot be run"):
+        load(path)(**{"places": np.zeros(1, int), other.name: np.ones(shape, other.dtype)})
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "message"),
+    [
+        (lambda y: y, "what its program gives is not what its metadata say"),
+        (lambda y: {"y": {"inner": y}}, "what its program gives is not what its metadata say"),
+        (lambda y: {"y": y > 0}, "output y is bool, not float32"),
+    ],
+)
+def test_a_program_that_does_not_give_what_metadata_say_is_told(wrapped, message, tmp_path):
+    path = tmp_path / "other.stablehlo"
+    with path.open("wb") as file:
+        stablehlo_file.write(file, ABOUT, exported(lambda *given: wrapped(sums(*given)["y"])), SCALE)
+    with pytest.raises(ArtefactError, match=f"{path}: {message}"):
+        load(path)(x=np.ones((1, 2)), places=np.zeros(1, int))
 
 
 def test_metadata_of_other_inputs_than_the_program_are_told(sums_stablehlo, tmp_path):
@@ -148,8 +184,25 @@ def test_an_onnx_model_reads_no_other_file_and_has_no_other_operators(onnx_model
         tensor.data_location = onnx.TensorProto.EXTERNAL
         tensor.external_data.add(key="location", value="/etc/passwd")
 
-    write(outside)
-    assert_refused(path, "keeps parameters in other files")
+    def outside_and_sparse(model):
+        sparse = onnx.SparseTensorProto(dims=[2])
+        sparse.values.CopyFrom(onnx.TensorProto(name="values", data_type=onnx.TensorProto.FLOAT, dims=[2]))
+        sparse.values.data_location = onnx.TensorProto.EXTERNAL
+        sparse.values.external_data.add(key="location", value="secret.bin")
+        sparse.indices.CopyFrom(onnx.numpy_helper.from_array(np.arange(2), "indices"))
+        node = model.graph.node.add(op_type="Constant", output=["secret"])
+        node.attribute.append(onnx.helper.make_attribute("sparse_value", sparse))
+        return sparse
+
+    def inside_a_graph(model):
+        inner = onnx.GraphProto(name="inner")
+        inner.sparse_initializer.append(outside_and_sparse(onnx.ModelProto()))
+        node = model.graph.node.add(op_type="If", output=["secret"])
+        node.attribute.append(onnx.helper.make_attribute("then_branch", inner))
+
+    for change in (outside, outside_and_sparse, inside_a_graph):
+        write(change)
+        assert_refused(path, "keeps parameters in other files")
     write(lambda model: model.opset_import.add(domain="evil", version=1))
     assert_refused(path, "operators that are not ONNX's own")
     write(lambda model: model.ClearField("metadata_props"))

@@ -36,6 +36,7 @@ def test_named_arrays_give_named_arrays_at_any_size(path):
     [
         ({"x": X}, "takes places, x; missing: places"),
         ({"x": X, "places": PLACES, "z": X}, "takes places, x; not known: 'z'"),
+        ({"x": X, "places": PLACES, "self": X}, "takes places, x; not known: 'self'"),
         ({"x": X.astype(int) > 1, "places": PLACES.astype(float)}, "input places is float64; give int32"),
         ({"x": X[0], "places": PLACES}, r"input x has the shape \(3,\); give \(batch, time\)"),
         ({"x": X[:1], "places": PLACES}, r"input x has the shape \(1, 3\).*with batch 2 as in the inputs before"),
@@ -97,3 +98,13 @@ def test_the_command_describes_and_answers_mistakes_with_a_message(sums_stablehl
         cli.main(["run", str(sums_stablehlo), "--input", str(tmp_path / "in.npz"), "--out", str(tmp_path / "out.csv")])
     assert stopped.value.code == 2
     assert "out.csv: outputs are written as arrays by name; name a file that ends in .npz" in capsys.readouterr().err
+
+
+def test_tokens_that_are_given_twice_are_told(sums_stablehlo, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("jaxmm.console.set_up", lambda: None)
+    monkeypatch.setattr("jaxmm.artefact.Artefact.tokens", lambda artefact, texts: {"token_ids": X, "token_mask": X})
+    np.savez(tmp_path / "in.npz", token_ids=X, token_mask=X)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["run", str(sums_stablehlo), "--input", str(tmp_path / "in.npz"), "--text", "a walk"])
+    assert stopped.value.code == 2
+    assert "in.npz: holds token_ids and token_mask, which --text gives too" in capsys.readouterr().err

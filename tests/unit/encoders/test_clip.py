@@ -158,6 +158,9 @@ def test_dropout_acts_in_training_alone():
     [
         (VISION.clone(image_size=12), DataError, "images of 10 x 10 pixels, but image_size is 12; prepare them with"),
         (VISION.clone(num_heads=3), ConfigError, "dim is 8 and num_heads 3; set dim to a multiple of num_heads"),
+        (VISION.clone(num_heads=0), ConfigError, "dim is 8 and num_heads 0; set dim to a multiple of num_heads"),
+        (VISION.clone(patch_size=11), ConfigError, "patch_size is 11; give 1 to image_size, which is 10"),
+        (VISION.clone(patch_size=0), ConfigError, "patch_size is 0; give 1 to image_size"),
         (VISION.clone(lora_rank=-2), ConfigError, "lora_rank is -2; give 1 or more"),
         (TEXT.clone(max_tokens=4), DataError, "texts of 5 tokens, but max_tokens is 4; tokenize with truncation"),
     ],

@@ -138,8 +138,9 @@ def test_a_grid_has_no_classifier_and_is_no_finer_than_the_last_activations(imag
         (
             NET.clone(grid=6, num_classes=0),
             "__call__",
-            "grid is 6, but the last activations are 6 x 5; give a coarser grid",
+            "grid is 6, but the last activations are 6 x 5; give a grid of 1 to 5",
         ),
+        (NET.clone(grid=-1, num_classes=0), "__call__", "grid is -1, but .*; give a grid of 1 to 5, 0 to have none"),
     ):
         with pytest.raises(ConfigError, match=message):
             jax.eval_shape(

@@ -1,4 +1,5 @@
 import functools
+import inspect
 
 import jax
 import jax.numpy as jnp
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 
 from jaxmm.encoders.pooling import AttentionPooling, pool
+from jaxmm.errors import ConfigError
 
 ATTENTION = AttentionPooling(hidden_dim=5)
 KINDS = ("mean", "max", "attention")
@@ -67,3 +69,12 @@ def test_attention_scores_by_what_is_learnt(frames, variables):
     mask = jnp.ones((2, 7), bool)
     grads = jax.grad(lambda own: ATTENTION.apply(own, frames, mask).sum())(variables)
     assert all(np.abs(leaf).max() > 1e-4 for leaf in jax.tree.leaves(grads))
+
+
+def test_an_unknown_kind_is_refused_by_the_code_itself_not_by_checks_of_types_alone(frames):
+    unchecked = inspect.unwrap(pool)  # as users have it: the suite's checks of types would refuse the word first
+    assert unchecked is not pool
+    mask = jnp.ones((2, 7), bool)
+    np.testing.assert_array_equal(unchecked(frames, mask, "max"), pool(frames, mask, "max"))
+    with pytest.raises(ConfigError, match="pooling is 'sum'; use mean or max"):
+        unchecked(frames, mask, "sum")

@@ -55,6 +55,7 @@ def test_gradients_are_finite_where_a_whole_row_is_padding(embed, frames):
     [
         ({"num_heads": 3}, "num_heads is 3; give a divisor of hidden_dim 8"),
         ({"strides": (0, 1)}, r"strides are \(0, 1\)"),
+        ({"strides": (1, 1)}, r"strides are \(1, 1\)"),
     ],
 )
 def test_numbers_that_do_not_fit_are_refused(frames, settings, message):

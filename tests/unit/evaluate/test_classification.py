@@ -67,7 +67,7 @@ def test_an_ensemble_averages_logits_or_probabilities():
     np.testing.assert_allclose(weighted, 0.75 * one + 0.25 * other)
 
 
-@pytest.mark.parametrize("weights", [(1.0,), (0.0, 0.0), (-1.0, 2.0)])
+@pytest.mark.parametrize("weights", [(1.0,), (0.0, 0.0), (-1.0, 2.0), (float("inf"), 1.0)])
 def test_weights_that_do_not_fit_are_refused(weights):
     with pytest.raises(ConfigError, match="for 2 runs; give one a run, of 0 or more"):
         mean_answers([np.zeros((1, 2))] * 2, weights=weights)

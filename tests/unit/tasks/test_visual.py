@@ -56,6 +56,21 @@ def test_colours_that_the_checkpoint_states_otherwise_are_refused(folder):
         encoder.load({}, {})
 
 
+@pytest.mark.parametrize("old", [False, True])
+def test_colours_that_a_checkpoint_of_timm_states_are_checked_too(old, tmp_path):
+    backbone, colours = ResNet(depths=(2, 2, 2, 2), parent=None), {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.2, 0.2]}
+    stated = colours if old else {"pretrained_cfg": colours}
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": "resnet26", **stated}))
+    own = {"mean": (127.5, 102.0, 76.5), "std": (51.0, 51.0, 51.0)}
+    with pytest.raises(WeightsError, match=r"set task.frames.mean to \(127.5, 102.0, 76.5\) and task.frames.std to"):
+        FrameEncoder(backbone=backbone, weights=str(tmp_path)).load({}, {})
+    with pytest.raises(WeightsError, match=r"model.safetensors: no such file"):  # the colours are right
+        FrameEncoder(backbone=backbone, weights=str(tmp_path), **own).load({}, {})
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": "resnet26", **colours, "std": "bright"}))
+    with pytest.raises(WeightsError, match=r"config.json: 'std' is 'bright'; it must hold 3 numbers"):
+        FrameEncoder(backbone=backbone, weights=str(tmp_path), **own).load({}, {})
+
+
 def test_resnet50_comes_back_from_json():
     encoder = FrameEncoder.resnet50("microsoft/resnet-50", revision="main")
     assert (encoder.dim, encoder.weights, encoder.revision) == (2048, "microsoft/resnet-50", "main")

@@ -35,6 +35,7 @@ def write(tmp_path):
     """Writes tensors as torch does, in both formats."""
 
     def write_file(tensors, *, old=False):
+        tensors = {**tensors, "_bn0.num_batches_tracked": np.ones((), np.float32)}
         counted = {str(place): array for place, array in enumerate(tensors.values())}
 
         def held(key, array):
@@ -42,7 +43,7 @@ def write(tmp_path):
             return tensor(array.shape, strides, held=storage(key, array.size, view=b"N" if old else b""))
 
         items = zip(tensors, (held(*item) for item in counted.items()), strict=True)
-        value = mapping(**dict(items), **{"_bn0.num_batches_tracked": number(3)})
+        value = mapping(**dict(items))
         if old:
             content = row(value, {key: (array.size, array.tobytes()) for key, array in counted.items()})
         else:
@@ -79,11 +80,13 @@ def test_a_checkpoint_that_does_not_fit_is_refused(write, tensors):
         load_efficientnet(write(tensors), NET.clone(dim=8))
 
 
-def test_a_file_of_something_else_is_refused(tmp_path):
+def test_a_file_of_anything_but_tensors_by_name_is_refused(tmp_path):
     path = tmp_path / "net.pth"
-    path.write_bytes(saved(number(3)))
-    with pytest.raises(WeightsError, match=r"net\.pth: it holds a int, not tensors by name"):
-        load_efficientnet(str(path), NET)
+    for value in (number(3), mapping(epoch=number(3)), mapping(model_state_dict=mapping())):
+        path.write_bytes(saved(value, {}))
+        with pytest.raises(WeightsError, match=r"net\.pth: holds no table of tensors by name; save it as") as error:
+            load_efficientnet(str(path), NET)
+        assert str(error.value).count("net.pth") == 1
     path.write_bytes(saved(NO_HOOKS))
     with pytest.raises(WeightsError, match=r"net\.pth: the checkpoint lacks tensors"):
         load_efficientnet(str(path), NET)

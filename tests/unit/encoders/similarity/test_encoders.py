@@ -42,6 +42,7 @@ ENCODERS = {
     "graph": GraphEncoder(dim=4, num_layers=1, reach=2, trunk=PLAIN),
     "residual": ResidualEncoder(dim=4, num_blocks=2, trunk=PLAIN),
     "skip": SkipEncoder(dim=4, trunk=PLAIN),
+    # Narrower, all of a block's few ReLUs may be closed by chance.
     "bottleneck": BottleneckEncoder(dim=6, narrow_dim=4, num_blocks=2, trunk=PLAIN),
     "pyramid": PyramidEncoder(dim=4, trunk=PLAIN),
     "fusion": FusionEncoder(feature_dims=(5, 3), fusion=FeatureFusion(fusion_dim=4), trunk=PLAIN),
@@ -151,7 +152,14 @@ def test_a_batch_of_one_trains_through_normalisation_with_finite_numbers_d2():
     [
         (AttentionEncoder(num_heads=3), "frames have 8 features and num_heads is 3; give a divisor of 8"),
         (HierarchicalEncoder(dim=4, segment_frames=0), "a window has 0 frames; give at least 1"),
+        (BottleneckEncoder(dim=4, narrow_dim=2), "narrow_dim is 2; give 3 or more"),
         (MultiScaleEncoder(scales=(0, 2)), r"scales are \(0, 2\); give one or more"),
+        (MultiScaleEncoder(scales=(2, 2)), r"scales are \(2, 2\); give one or more, .* given once"),
+        (AttentionEncoder(num_heads=0), "num_heads is 0; give a divisor of 8"),
+        (HierarchicalEncoder(dim=4, num_heads=0), "dim is 4 and num_heads 0; set dim to a multiple"),
+        (SkipEncoder(num_levels=0), "num_levels is 0; give 1 or more"),
+        (FusionEncoder(feature_dims=(8, 0)), r"feature_dims are \(8, 0\), .* give widths of 1 or more"),
+        (FusionEncoder(feature_dims=(10, -2)), "give widths of 1 or more"),
         (GraphEncoder(dim=4, reach=0), "reach is 0; give at least 1 frame"),
         (PyramidEncoder(num_levels=0), "num_levels is 0; give 1 or more"),
         (FusionEncoder(feature_dims=(5, 2)), r"feature_dims are \(5, 2\), but frames have 8 features"),
