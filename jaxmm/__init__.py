@@ -107,6 +107,10 @@ if TYPE_CHECKING:
     from jaxmm.objectives.sign import SignObjective as SignObjective
     from jaxmm.optim import AdamW as AdamW
     from jaxmm.optim import Group as Group
+    from jaxmm.similarity.files import index_files as index_files
+    from jaxmm.similarity.files import search_files as search_files
+    from jaxmm.similarity.files import similar_files as similar_files
+    from jaxmm.similarity.index import VideoIndex as VideoIndex
     from jaxmm.tasks.clip_har import ClipHarTask as ClipHarTask
     from jaxmm.tasks.dance_text import DanceTextTask as DanceTextTask
     from jaxmm.tasks.segmentation import SegmentationTask as SegmentationTask
@@ -236,6 +240,10 @@ _HOMES = {
     "Model": "jaxmm.model",
     "Index": "jaxmm.motions.index",
     "classify_files": "jaxmm.actions.files",
+    "VideoIndex": "jaxmm.similarity.index",
+    "similar_files": "jaxmm.similarity.files",
+    "index_files": "jaxmm.similarity.files",
+    "search_files": "jaxmm.similarity.files",
     "Watcher": "jaxmm.actions.streams",
     "Webcam": "jaxmm.data.video.webcam",
     "Artefact": "jaxmm.artefact.running",

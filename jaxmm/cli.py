@@ -18,6 +18,7 @@ from jaxmm.commands.frames import Compare, Label
 from jaxmm.commands.runs import Evaluate, Inspect, Train, Verify
 from jaxmm.commands.search import Embed, MakeIndex, Retrieve
 from jaxmm.commands.signs import Generate
+from jaxmm.commands.similarity import Search, Similar
 from jaxmm.errors import ConfigError, JaxmmError
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ Command = (
     | Annotated[Generate, subcommand("generate")]
     | Annotated[Label, subcommand("label")]
     | Annotated[Classify, subcommand("classify")]
+    | Annotated[Similar, subcommand("similar")]
+    | Annotated[Search, subcommand("search")]
     | Annotated[Compare, subcommand("compare")]
     | Annotated[Export, subcommand("export")]
     | Annotated[RunArtefact, subcommand("run")]

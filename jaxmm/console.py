@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jaxmm.data.inventory import Problem
     from jaxmm.inspect import Part
     from jaxmm.motions.index import Hit
+    from jaxmm.similarity.index import VideoHit
 
 
 _MOST_SHAPES = 6
@@ -153,6 +154,23 @@ def show_classes(answers: "Sequence[Told]", *, as_json: bool) -> None:
         ranked = zip(told.classes, told.probabilities, strict=True)
         table.add_row(str(told.path), *(f"{name} {value:.3f}" for name, value in ranked))
     Console(markup=False, emoji=False).print(table)
+
+
+def show_stretches(answers: "Mapping[str, Sequence[VideoHit]]", *, as_json: bool) -> None:
+    """Prints where each video was found; as JSON by `video/found/<name>`, or by `found/<name>` for a single video."""
+    if as_json:
+        single = len(answers) == 1
+        values = {
+            f"{hit.name if single else f'{video}/{hit.name}'}/{name}": getattr(hit, name)
+            for video, hits in answers.items()
+            for hit in hits
+            for name in ("probability", "start", "end")
+        }
+        show(values, title="", as_json=True)
+        return
+    for video, hits in answers.items():
+        rows = {hit.name: f"{hit.probability:.3f}  {hit.start:.2f} s to {hit.end:.2f} s" for hit in hits}
+        show(rows, title=video, as_json=False)
 
 
 @contextmanager

@@ -2,13 +2,13 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import flax.linen as nn
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 
 from jaxmm.actions.answers import ActionAnswers
 from jaxmm.checkpoint import Checkpoints
@@ -28,6 +28,7 @@ from jaxmm.motions.index import Hit, Index
 from jaxmm.signs.codes import SignCoder
 from jaxmm.signs.generation import SignMaker
 from jaxmm.similarity.answers import SimilarityAnswers
+from jaxmm.similarity.index import VideoHit, VideoIndex
 from jaxmm.snapshot import tree_sha256
 from jaxmm.typing import Collections, Params
 
@@ -296,6 +297,45 @@ class Model:
         if isinstance(query, str):
             return index.find_motions(self.embed_text([query]), k=k)[0]
         return index.find_captions(self.embed_motion([query]), k=k)[0]
+
+    def similar(
+        self, a: UInt8[np.ndarray, "frames_a size size 3"], b: UInt8[np.ndarray, "frames_b size size 3"]
+    ) -> float:
+        """Returns the probability that two videos are alike, of a run that compares them.
+
+        Args:
+            a: One, as all frames that the run's settings keep of it.
+            b: The other.
+
+        Raises:
+            ConfigError: If the run is of another system.
+            DataError: If a video has no frame, or frames of another size.
+        """
+        embeddings = np.stack(list(self.similarity(self.params, self.collections, [a, b])))
+        return float(self.similarity.compare(self.params, embeddings, np.array([[0, 1]]))[0])
+
+    def search(
+        self, clips: Iterable[UInt8[np.ndarray, "_time size size 3"]], index: VideoIndex, *, k: int = 5
+    ) -> tuple[VideoHit, ...]:
+        """Finds the videos that show what a video shows, by a run that compares videos.
+
+        Args:
+            clips: The video, or windows of it, of which the most similar one counts: frames as for `similar`.
+            index: A gallery made by this checkpoint.
+            k: Number of answers, >= 1.
+
+        Raises:
+            CheckpointError: If the index was made by another checkpoint.
+            ConfigError: If the run is of another system.
+            DataError: If there is no clip, or one has no frame, or frames of another size.
+        """
+        index.check_made_by(self.digest)
+        queries = list(self.similarity(self.params, self.collections, clips))
+        if not queries:
+            raise DataError("search takes one or more clips of a video")
+        pairs = np.stack(np.meshgrid(np.arange(len(queries)), np.arange(len(index.spans)), indexing="ij"), axis=-1)
+        found = self.similarity.compare(self.params, np.stack(queries), pairs.reshape(-1, 2), others=index.embeddings)
+        return index.best(found.reshape(len(queries), -1).max(axis=0), k=k)
 
 
 def _at(settings: Kind, root: str | None) -> Kind:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxmm.actions.told import Glance, Told
-from jaxmm.data.video.listing import is_video
+from jaxmm.data.video.named import named_videos
 from jaxmm.data.video.reader import VideoReader
 from jaxmm.errors import DataError, MissingExtraError
 from jaxmm.files import check_free
@@ -74,16 +74,7 @@ def films_of(paths: Sequence[Path], out: Path | None) -> dict[Path, Path | None]
         DataError: If a path is neither a file nor a folder, a folder holds no file, films would be written twice, or
             their folder holds something.
     """
-    named = dict[Path, Path]()
-    for path in paths:
-        if path.is_file():
-            named[path] = Path(path.name)
-        elif not path.is_dir():
-            raise DataError(f"{path}: no such file or folder; check the path")
-        elif not (files := [file for file in sorted(path.rglob("*")) if is_video(file)]):
-            raise DataError(f"{path}: holds no video; give a folder of videos")
-        else:
-            named |= {file: file.relative_to(path) for file in files}
+    named = named_videos(paths)
     if out is None:
         return dict.fromkeys(named)
     check_free(out)

@@ -7,6 +7,7 @@ from jaxmm.actions.annotation import annotate_file, films_of
 from jaxmm.actions.answers import ActionAnswers, By
 from jaxmm.actions.told import Told, likeliest
 from jaxmm.data.action_videos import ActionVideos
+from jaxmm.data.video.named import read_named
 from jaxmm.errors import ConfigError, DataError
 from jaxmm.model import ASSETS_FOLDER, Model
 
@@ -46,17 +47,18 @@ def classify_files(
     answers = answers_by(model, top=top, by=by, classes=classes)
     data: ActionVideos = answers.data
     films = films_of(paths, annotate)
-    with data.reader(time_limit_s=data.time_limit_s) as reader:
-        for path, film in films.items():
-            try:
-                frames = reader.read_clip(path, fps=data.fps, max_frames=data.max_frames)
-                (logits,) = answers(model.params, model.collections, [frames.pixels])
-                told = Told(path, *likeliest(logits, answers.vocabulary.labels, top=top))
-                if film is not None:
-                    annotate_file(film, path, [told], time_limit_s=data.time_limit_s)
-                yield told
-            except DataError as error:
-                yield error
+    for path, frames in read_named(list(films), data):
+        if isinstance(frames, DataError):
+            yield frames
+            continue
+        try:
+            (logits,) = answers(model.params, model.collections, [frames.pixels])
+            told = Told(path, *likeliest(logits, answers.vocabulary.labels, top=top))
+            if (film := films[path]) is not None:
+                annotate_file(film, path, [told], time_limit_s=data.time_limit_s)
+            yield told
+        except DataError as error:
+            yield error
 
 
 def answers_by(model: Model, *, top: int, by: By, classes: Sequence[str]) -> ActionAnswers:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import Positional, arg
 
 from jaxmm import console
-from jaxmm.commands.options import Checkpoint, Json
+from jaxmm.commands.options import Checkpoint, Json, OnBad
 from jaxmm.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -43,10 +43,7 @@ class Classify:
     annotate: Annotated[
         Path | None, arg(help="Folder to write, new or empty: each video with the answers drawn on its frames.")
     ] = None
-    on_bad: Annotated[
-        Literal["fail", "skip"],
-        arg(help="What a file that cannot be read does to the status; it is named in any case."),
-    ] = "fail"
+    on_bad: OnBad = "fail"
     checkpoint: Checkpoint = "last"
     json: Json = False
 

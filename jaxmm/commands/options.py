@@ -8,3 +8,7 @@ Root = Annotated[str | None, arg(name="data.root", help="Folder of the data; the
 Json = Annotated[bool, arg(help="Print one JSON object of names and values on stdout, and nothing else.")]
 Checkpoint = Annotated[str, arg(help="Which checkpoint to use: last, best, or a step.")]
 Split = Literal["train", "val", "test"]
+OnBad = Annotated[
+    Literal["fail", "skip"],
+    arg(help="What a file that cannot be read does to the status; it is named in any case."),
+]

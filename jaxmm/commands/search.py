@@ -8,7 +8,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from jaxmm import console
 from jaxmm.commands.options import Checkpoint, Json, Root, Split
-from jaxmm.errors import ConfigError
+from jaxmm.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from jaxmm.data.motion import Motion
@@ -17,23 +17,63 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MakeIndex:
-    """Embed a split of RUN's data as a gallery to search."""
+    """Embed a split of RUN's data, or the videos of a folder, as a gallery to search."""
 
     run: Positional[Path]
     out: Annotated[Path, arg(help="File to write, .safetensors.")]
     root: Root = None
-    split: Split = "test"
+    split: Annotated[Split | None, arg(help="Of retrieval: which split, test by default.")] = None
+    videos: Annotated[Path | None, arg(help="Of a run that compares videos: folder of videos to index.")] = None
+    window: Annotated[
+        float | None,
+        arg(help="Of videos: seconds of a window; by default as long as what RUN learnt of."),
+    ] = None
+    hop: Annotated[
+        float | None, arg(help="Of videos: seconds from one window to the next; half of a window by default.")
+    ] = None
+    on_bad: Annotated[
+        Literal["fail", "skip"] | None,
+        arg(help="Of videos: what one that cannot be read, which is named and left out, does to the status."),
+    ] = None
     checkpoint: Checkpoint = "last"
     json: Json = False
 
     def __call__(self) -> None:
-        """Writes the index and prints its size."""
+        """Writes the index and prints its size; exits with status 1 where a file could not be read."""
         from jaxmm import model
+        from jaxmm.tasks.base import Compares
 
-        index = model.load(self.run, checkpoint=self.checkpoint).index(self.split, root=self.root)
+        run = model.load(self.run, checkpoint=self.checkpoint)
+        if isinstance(run.experiment.task, Compares):
+            self._index_videos(run)
+            return
+        given = {"videos": self.videos, "window": self.window, "hop": self.hop, "on_bad": self.on_bad}
+        if useless := [f"--{name}" for name, value in given.items() if value is not None]:
+            raise ConfigError(f"{self.run} compares no videos: leave {' and '.join(useless)} out")
+        index = run.index(self.split or "test", root=self.root)
         index.write(self.out)
         sizes = {"motions": len(index.keys), "captions": len(index.captions)}
         console.show(sizes, title=f"{self.out}", as_json=self.json)
+
+    def _index_videos(self, run: "Model") -> None:
+        from jaxmm.similarity.files import index_files
+
+        if self.videos is None:
+            raise ConfigError(f"{self.run} compares videos; name the folder of those to index, --videos FOLDER")
+        if self.split is not None or self.root is not None:
+            raise ConfigError(f"{self.run} indexes the videos of a folder: leave --split and --data.root out")
+        bad = list[DataError]()
+
+        def report(error: DataError) -> None:
+            console.note(f"jaxmm: {error}")
+            bad.append(error)
+
+        index = index_files(run, self.videos, seconds=self.window, hop=self.hop, report=report)
+        index.write(self.out)
+        sizes = {"videos": len(index.names), "windows": len(index.spans), "seconds": index.seconds, "bad": len(bad)}
+        console.show(sizes, title=f"{self.out}", as_json=self.json)
+        if bad and self.on_bad != "skip":
+            raise SystemExit(1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -4,20 +4,23 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Array
 
 from jaxmm.artefact import Tensor
 from jaxmm.config import encode
+from jaxmm.data.action_videos import ActionVideos
 from jaxmm.data.captioned import Captioned
 from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.data.text import TOKENIZER_FILE
 from jaxmm.errors import ConfigError
 from jaxmm.model import ASSETS_FOLDER, Model
-from jaxmm.tasks.base import Aligns, AnswersFrames, Classifies, Embeds, Generates
+from jaxmm.tasks.base import Aligns, AnswersFrames, Classifies, Compares, Embeds, Generates
 from jaxmm.typing import Batch, Collections, Params
 
 _BATCH, _TIME, _TOKENS = "batch", "time", "tokens"
+_PAIR = (("a", "one"), ("b", "the other"))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -169,23 +172,12 @@ def _frame_answers(model: Model) -> tuple[Part, ...]:
 def _classifier(model: Model) -> tuple[Part, ...]:
     """What the head says of a video, and, where classes have prompts, what they say."""
     task, data = _settings(model)
-    size = data.frame_size
     head = Part(
         name="head",
         function=lambda params, collections, batch: {"logits": task.classify(params, collections, batch)},
-        inputs=(
-            Tensor(name="frames", dtype="uint8", shape=(_BATCH, _TIME, size, size, 3), meaning="frames, RGB"),
-            _mask("frame_mask", (_BATCH, _TIME), "true where a frame is valid; those come first"),
-        ),
         outputs={"logits": "preferences for classes"},
-        sizes={_BATCH: (1, None), _TIME: (1, None)},
-        preprocessing={
-            "fps": data.fps,
-            "frame_size": size,
-            "frames_per_clip": data.frames_per_clip,
-            "sampling": encode(data.sampling),
-        },
         labels=data.saved_vocabulary(model.run / ASSETS_FOLDER).labels,
+        **_of_frames(data),
     )
     if task.semantics is None:
         return (head,)
@@ -198,11 +190,34 @@ def _classifier(model: Model) -> tuple[Part, ...]:
     return head, compared
 
 
+def _comparison(model: Model) -> tuple[Part, ...]:
+    """What makes an embedding of a video, and what compares two of them."""
+    task, data = _settings(model)
+    embedding = Part(
+        name="embedding",
+        function=lambda params, collections, batch: {"embedding": task.embed_video(params, collections, batch)},
+        outputs={"embedding": "of the video, to be compared by the part score"},
+        **_of_frames(data),
+    )
+    shape = (_BATCH, task.embedding_dim)
+    score = Part(
+        name="score",
+        function=lambda params, collections, batch: {
+            "probability": jax.nn.sigmoid(task.compare_pairs(params, batch["a"], batch["b"]))
+        },
+        inputs=tuple(_floats(name, shape, f"embeddings of videos, {which} of each pair") for name, which in _PAIR),
+        outputs={"probability": "that two videos belong together"},
+        sizes={_BATCH: (1, None)},
+    )
+    return embedding, score
+
+
 _OFFERS: Mapping[type, Callable[[Model], tuple[Part, ...]]] = {
     Embeds: _towers,
     Generates: _generator,
     AnswersFrames: _frame_answers,
     Classifies: _classifier,
+    Compares: _comparison,
 }
 """What makes the parts of a task that has a protocol."""
 
@@ -210,6 +225,24 @@ _OFFERS: Mapping[type, Callable[[Model], tuple[Part, ...]]] = {
 def _settings(model: Model) -> tuple[Any, Any]:
     """Returns task and data, of which the task's protocol and its `check_data` tell the kind."""
     return model.experiment.task, model.experiment.data
+
+
+def _of_frames(data: ActionVideos) -> dict[str, Any]:
+    """Returns inputs, sizes and preprocessing of a part that sees frames of videos."""
+    size = data.frame_size
+    return {
+        "inputs": (
+            Tensor(name="frames", dtype="uint8", shape=(_BATCH, _TIME, size, size, 3), meaning="frames, RGB"),
+            _mask("frame_mask", (_BATCH, _TIME), "true where a frame is valid; those come first"),
+        ),
+        "sizes": {_BATCH: (1, None), _TIME: (1, None)},
+        "preprocessing": {
+            "fps": data.fps,
+            "frame_size": size,
+            "frames_per_clip": data.frames_per_clip,
+            "sampling": encode(data.sampling),
+        },
+    }
 
 
 def _floats(name: str, shape: tuple[int | str, ...], meaning: str) -> Tensor:

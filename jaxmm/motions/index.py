@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Float16, Float32, Int64
 
 from jaxmm.data.motion import Skeleton
-from jaxmm.errors import CheckpointError, DataError, brief, reason
-from jaxmm.files import check_safetensors
+from jaxmm.errors import DataError, brief
+from jaxmm.index_file import check_made_by, check_shapes, read_index, write_index
 from jaxmm.search import Search, SearchKind, make_search
 
 _ARRAYS = ("motion", "text", "relevant", "frames", "offsets")
-_DTYPES = {"F32": "<f4", "F16": "<f2", "I64": "<i8", "BOOL": "?"}
 _FORMAT = "jaxmm-index-1"
 
 
@@ -123,8 +121,7 @@ class Index:
         Raises:
             CheckpointError: If the digests differ.
         """
-        if digest != self.digest:
-            raise CheckpointError("the index was made by another checkpoint; make it anew with jaxmm index")
+        check_made_by(self.digest, digest)
 
     def write(self, path: Path) -> None:
         """Writes a safetensors file that `read` gives back.
@@ -132,23 +129,13 @@ class Index:
         Raises:
             DataError: If the file cannot be written.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import save_file
-
-        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}
         values = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
             if field.name not in (*_ARRAYS, "skeleton", "search")
         }
         values["skeleton"] = dataclasses.asdict(self.skeleton)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            building = path.with_name(f".{path.name}.{os.getpid()}")
-            save_file(arrays, building, metadata={"format": _FORMAT, "values": json.dumps(values)})
-            building.replace(path)
-        except (OSError, SafetensorError) as error:
-            raise DataError(f"{path}: cannot be written ({reason(error)})") from error
+        write_index(path, {name: getattr(self, name) for name in _ARRAYS}, values, form=_FORMAT)
 
     @classmethod
     def read(cls, path: Path) -> "Index":
@@ -157,19 +144,9 @@ class Index:
         Raises:
             DataError: If the file is missing or no index.
         """
-        from safetensors import SafetensorError, safe_open
-
+        arrays, text = read_index(path, _ARRAYS, form=_FORMAT)
         try:
-            check_safetensors(path)
-            with safe_open(path, "np") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("format") != _FORMAT:
-                    raise DataError(f"{path}: is not an index; make one with jaxmm index")
-            arrays = _mapped(path)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
-            raise DataError(f"{path}: cannot be read ({reason(error)}); make an index with jaxmm index") from error
-        try:
-            values = json.loads(metadata["values"])
+            values = json.loads(text or "")
             skeleton = {name: tuple(own) for name, own in values.pop("skeleton").items()}
             names = {name: tuple(values.pop(name)) for name in ("keys", "captions")}
             _check_parts(arrays, names, values, skeleton)
@@ -196,9 +173,7 @@ def _check_parts(
         "frames": (np.float16, (*num_frames, num_joints, 3)),
         "offsets": (np.int64, (num_motions + 1,)),
     }
-    for name, (dtype, shape) in expected.items():
-        if arrays[name].dtype != dtype or arrays[name].shape != shape:
-            raise ValueError(f"{name} is {arrays[name].dtype} of shape {arrays[name].shape}, not {shape}")
+    check_shapes(arrays, expected)
     offsets = arrays["offsets"]
     if (offsets[0], offsets[-1]) != (0, num_frames[0]) or (np.diff(offsets) < 1).any():
         raise ValueError("offsets do not divide the frames")
@@ -206,22 +181,6 @@ def _check_parts(
     numbers = (values["fps"], *skeleton["parents"])
     if not all(isinstance(text, str) for text in texts) or not all(type(number) in (int, float) for number in numbers):
         raise ValueError("a value is of another type")
-
-
-def _mapped(path: Path) -> dict[str, np.ndarray]:
-    """Maps the arrays of a safetensors file, which the library itself only reads whole."""
-    with path.open("rb") as file:
-        header_size = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(header_size))
-    mapped = {}
-    for name in _ARRAYS:
-        start, end = header[name]["data_offsets"]
-        kind, shape = np.dtype(_DTYPES[header[name]["dtype"]]), tuple(header[name]["shape"])
-        # An array without elements cannot be mapped.
-        mapped[name] = (
-            np.memmap(path, kind, "r", 8 + header_size + start, shape) if end > start else np.zeros(shape, kind)
-        )
-    return mapped
 
 
 def _hits(

@@ -354,6 +354,11 @@ class Compares(Protocol):
         """Precision of the products."""
         ...
 
+    @property
+    def embedding_dim(self) -> int:
+        """Width of the embeddings."""
+        ...
+
     def trains_backbone(self, params: Params, horizon: Horizon) -> bool:
         """Tells whether what sees the frames changes in a run, or its stage."""
         ...
