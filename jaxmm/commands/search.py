@@ -1,4 +1,4 @@
-"""Commands that use what a retrieval run has learnt: index, retrieve, embed."""
+"""Commands that use what a run has learnt to embed: index, retrieve, embed."""
 
 import dataclasses
 from pathlib import Path

@@ -13,18 +13,24 @@ from jaxmm import (
     ClipHarTask,
     ClipVision,
     EfficientNetLite,
+    EmbeddingTrunk,
     Experiment,
     FrameEncoder,
     FrameProjector,
+    LabelPairs,
     MultiStageTcn,
+    PairHead,
     ProceduralSegments,
     ProceduralVideos,
     SegmentationTask,
     SegmentedVideos,
     SemanticAlignmentTask,
     Semantics,
+    SimilarVideos,
+    TcnEncoder,
     TemporalConvNet,
     TemporalFusion,
+    VideoSimilarityTask,
 )
 from jaxmm.artefact import Metadata
 from jaxmm.encoders.efficientnet import Stage
@@ -42,6 +48,8 @@ PARTS = (
     ("actions", "head"),
     ("actions", "prompts"),
     ("parts", "head"),
+    ("similarity", "embedding"),
+    ("similarity", "score"),
 )
 _LABELS = 27
 _ALIGNMENT = SemanticAlignmentTask(
@@ -74,6 +82,15 @@ _PARTS = ClipHarTask(
     frames=FrameEncoder(backbone=EfficientNetLite(stages=(Stage(2, 3, 2, 2, 8),), grid=2, parent=None)),
     head=ClassifierHead(num_classes=2),
 )
+_SIMILARITY = VideoSimilarityTask(
+    frames=_ACTIONS.frames,
+    encoder=TcnEncoder(
+        tcn=TemporalConvNet(dims=(8, 4), parent=None),
+        trunk=EmbeddingTrunk(hidden_dims=(8,), embedding_dim=4, batch_norm=True, parent=None),
+        parent=None,
+    ),
+    head=PairHead(hidden_dims=(4,), parent=None),
+)
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +101,8 @@ def models(task, settings, sign_task, sign_settings, cache, tmp_path_factory) ->
     videos = SegmentedVideos(source=source, batch_size=2)
     shapes = ProceduralVideos(looks=("red_bar",), moves=("left", "right"), num_train=2, num_val=1, num_test=1)
     actions = ActionVideos(source=shapes, frame_size=16, frames_per_clip=4, batch_size=2)
+    compared = LabelPairs(classes_per_batch=2, clips_per_class=2)
+    similar = SimilarVideos(source=shapes, comparing=compared, frame_size=16, frames_per_clip=4, batch_size=4)
     # A generator that also tells which landmarks are in sight.
     told = dataclasses.replace(sign_task.generator, num_landmarks=169)
     systems = {
@@ -93,6 +112,7 @@ def models(task, settings, sign_task, sign_settings, cache, tmp_path_factory) ->
         "segments": (_SEGMENTATION, videos),
         "actions": (_ACTIONS, actions),
         "parts": (_PARTS, actions),
+        "similarity": (_SIMILARITY, similar),
     }
     made = {}
     for name, (system, data) in systems.items():

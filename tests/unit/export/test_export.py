@@ -60,6 +60,8 @@ def test_a_file_says_how_its_inputs_are_made(models, tmp_path):
     actions = parts_of(models["actions"])["head"]
     assert (actions.preprocessing["frame_size"], actions.preprocessing["frames_per_clip"]) == (16, 4)
     assert actions.preprocessing["sampling"]["class"].endswith("SegmentFrames") and len(actions.labels) == 2
+    embedding, score = parts_of(models["similarity"]).values()
+    assert embedding.preprocessing == actions.preprocessing and not score.preprocessing
     generator = about["generator"]
     assert len(generator.preprocessing["std"]) == 540 and len(generator.labels) == 2
     assert json.loads(generator.tokenizer)["model"]["type"] == "WordLevel"

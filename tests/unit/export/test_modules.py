@@ -5,20 +5,54 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxmm import PosePatchVit, PoseTransformer, TransformerText
+from jaxmm import (
+    AttentionEncoder,
+    BottleneckEncoder,
+    EmbeddingTrunk,
+    FusionEncoder,
+    GraphEncoder,
+    HierarchicalEncoder,
+    MultiScaleEncoder,
+    PooledTrunk,
+    PosePatchVit,
+    PoseTransformer,
+    PyramidEncoder,
+    ResidualEncoder,
+    SkipEncoder,
+    TcnEncoder,
+    TemporalConvNet,
+    TransformerText,
+)
 from jaxmm.artefact import Metadata, Tensor, onnx_file
+from jaxmm.encoders.similarity import VideoEncoder
+from jaxmm.encoders.similarity.fusion import FeatureFusion
 from jaxmm.errors import ArtefactError
 from jaxmm.export import Part
 from jaxmm.export.onnx_model import compare, convert, random_inputs
 from jaxmm.export.program import trace
 
 _SMALL = {"dim": 8, "num_layers": 1, "num_heads": 2, "feedforward_dim": 8}
+_TRUNK = EmbeddingTrunk(hidden_dims=(), embedding_dim=4)
+_DEEP = EmbeddingTrunk(hidden_dims=(6,), embedding_dim=4, batch_norm=True, unit_norm=True)
 _TEXT = {**_SMALL, "vocab_size": 20, "max_positions": 64}
 MODULES = {
     "joints and time": PoseTransformer(**_SMALL, inputs="positions_and_velocities"),
     "patches": PosePatchVit(**_SMALL),
     "distances of tokens": TransformerText(**_TEXT, relative_positions=True, first_position=2),
     "types of tokens": TransformerText(**_TEXT, num_token_types=2),
+    "mean": PooledTrunk(trunk=_DEEP),
+    "largest": PooledTrunk(pooling="max", trunk=_TRUNK),
+    "weighted": PooledTrunk(pooling="attention", trunk=_TRUNK),
+    "attention": AttentionEncoder(num_heads=2, trunk=_DEEP),
+    "tcn": TcnEncoder(tcn=TemporalConvNet(dims=(6, 4)), trunk=_TRUNK),
+    "hierarchical": HierarchicalEncoder(dim=4, num_heads=2, feedforward_dim=4, segment_frames=3, trunk=_TRUNK),
+    "scales": MultiScaleEncoder(dim=4, trunk=_TRUNK),
+    "graph": GraphEncoder(dim=4, num_layers=1, reach=2, trunk=_TRUNK),
+    "residual": ResidualEncoder(dim=4, num_blocks=2, trunk=_TRUNK),
+    "skip": SkipEncoder(dim=4, trunk=_TRUNK),
+    "bottleneck": BottleneckEncoder(dim=6, narrow_dim=4, num_blocks=2, trunk=_TRUNK),
+    "pyramid": PyramidEncoder(dim=4, trunk=_TRUNK),
+    "fusion": FusionEncoder(feature_dims=(5, 3), fusion=FeatureFusion(fusion_dim=4), trunk=_TRUNK),
 }
 
 
@@ -26,6 +60,9 @@ def part_of(module):
     if isinstance(module, TransformerText):
         first = Tensor(name="a", dtype="int32", shape=("batch", "time"), meaning="tokens", below=20)
         example, options, most = jnp.zeros((1, 2), int), {"only_first": True}, module.max_tokens
+    elif isinstance(module, VideoEncoder):
+        first = Tensor(name="a", dtype="float32", shape=("batch", "time", 8), meaning="features")
+        example, options, most = jnp.zeros((1, 2, 8)), {}, None
     else:
         first = Tensor(name="a", dtype="float32", shape=("batch", "time", 5, 3), meaning="joints")
         example, options, most = jnp.zeros((1, 2, 5, 3)), {}, None
