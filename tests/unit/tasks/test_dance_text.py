@@ -196,6 +196,8 @@ def test_states_of_the_frozen_part_change_neither_loss_nor_gradient(task, data, 
         lambda leaf: jnp.asarray(rng.normal(scale=0.3, size=leaf.shape), leaf.dtype), shapes
     )
     collections = jax.tree.map(jnp.abs, collections)
+    # A temperature of 0.07 multiplies by 14 what rounding leaves, which is no matter of this test.
+    task = dataclasses.replace(task, objective=dataclasses.replace(task.objective, temperature=1.0))
     ready = precomputed(task, params, data)(plain)
     assert "frozen_states" in ready
 
