@@ -62,7 +62,7 @@ class TemporalFusion(nn.Module):
     def _attended(self, x: Array, mask: Array) -> Float[Array, "batch hidden"]:
         """Returns, head by head, the pooled values less their mean; heads also see where in the video a frame is."""
         wide = (*x.shape[:2], self.num_heads, self.hidden_dim // self.num_heads)
-        waves = nn.Dense(self.hidden_dim, use_bias=False, name="moment")(moment_waves(mask))
+        waves = nn.Dense(self.hidden_dim, use_bias=False, name="moment")(moment_waves(mask).astype(x.dtype))
         keys = jnp.reshape(nn.Dense(self.hidden_dim, name="key")(x) + waves, wide)
         values = jnp.reshape(nn.Dense(self.hidden_dim, use_bias=False, name="value")(x), wide)
         query = self.param("query", nn.initializers.normal(1.0), wide[2:])
@@ -70,7 +70,7 @@ class TemporalFusion(nn.Module):
         seen = mask[:, :, None]
         weights = jax.nn.softmax(scores, axis=1, where=seen)
         excess = jnp.where(seen, weights - seen / jnp.maximum(seen.sum(axis=1, keepdims=True), 1), 0)
-        return jnp.reshape(jnp.einsum("bth,bthd->bhd", excess, values), (x.shape[0], self.hidden_dim))
+        return jnp.reshape(jnp.einsum("bth,bthd->bhd", excess.astype(x.dtype), values), (x.shape[0], self.hidden_dim))
 
     def _motion(self, x: Array, mask: Array, stride: int) -> Float[Array, "batch hidden"]:
         """Returns the mean of what each difference over some frames excites."""

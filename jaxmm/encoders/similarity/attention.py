@@ -104,7 +104,7 @@ class AttentionEncoder(nn.Module):
         """Embeds videos by the features of their frames; frames outside `mask` change nothing."""
         frames = jnp.where(mask[..., None], frames, 0)
         if self.positions:
-            frames = frames + _moments(mask, frames.shape[-1])
+            frames = frames + _moments(mask, frames)
         seen = MeanAttention(self.num_heads, name="attention")(frames, mask)
         return self.trunk(seen, mask.any(axis=1), deterministic=deterministic)
 
@@ -142,7 +142,7 @@ class HierarchicalEncoder(nn.Module):
     ) -> Float[Array, "batch embedding"]:
         """Embeds videos by the features of their frames; frames outside `mask` change nothing."""
         x = uniform_dense(self.dim, fan_in=frames.shape[-1], name="in")(jnp.where(mask[..., None], frames, 0))
-        x, seen = windows(x + _moments(mask, self.dim), mask, self.segment_frames)
+        x, seen = windows(x + _moments(mask, x), mask, self.segment_frames)
         batch, segments = seen.shape[:2]
         x = self._pooled(
             x.reshape(batch * segments, *x.shape[2:]), seen.reshape(batch * segments, -1), "frame", deterministic
@@ -156,6 +156,6 @@ class HierarchicalEncoder(nn.Module):
         return AttentionPooling(name=f"{level}_pooling")(x, mask)
 
 
-def _moments(mask: Bool[Array, "batch time"], dim: int) -> Float[Array, "batch time dim"]:
-    """Returns what is added to frames by where in their video they are."""
-    return nn.Dense(dim, use_bias=False, name="moment")(moment_waves(mask))
+def _moments(mask: Bool[Array, "batch time"], x: Float[Array, "batch time dim"]) -> Float[Array, "batch time dim"]:
+    """Returns what is added to frames by where in their video they are, in their own type."""
+    return nn.Dense(x.shape[-1], use_bias=False, name="moment")(moment_waves(mask).astype(x.dtype))

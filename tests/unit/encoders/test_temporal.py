@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -61,3 +63,11 @@ def test_gradients_are_finite_where_a_whole_row_is_padding(embed, frames):
 def test_numbers_that_do_not_fit_are_refused(frames, settings, message):
     with pytest.raises(ConfigError, match=message):
         FUSION.clone(**settings).init(jax.random.key(0), frames, jnp.ones((2, 7), bool))
+
+
+def test_bfloat16_stays_bfloat16():
+    x, mask = jnp.ones((2, 5, 6), jnp.bfloat16), jnp.ones((2, 5), bool)
+    params = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), FUSION.init(jax.random.key(0), x, mask))
+    run = functools.partial(FUSION.apply, capture_intermediates=True, mutable=["intermediates"])
+    found, seen = jax.eval_shape(run, params, x, mask)
+    assert {leaf.dtype for leaf in jax.tree.leaves((found, seen))} == {jnp.dtype("bfloat16")}

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.traverse_util import flatten_dict
 
 from jaxmm.encoders.similarity import (
     AttentionEncoder,
@@ -130,6 +131,17 @@ def test_the_order_of_frames_tells_those_that_look_at_it(name):
     x, mask = frames()[:2], jnp.ones((2, TIME), bool)
     change = np.abs(compiled(name)(x, mask) - compiled(name)(x[:, ::-1], mask)).max()
     assert change < 1e-5 if name in BLIND else change > 1e-3
+
+
+def test_bfloat16_stays_bfloat16_up_to_the_unit_length(name):
+    encoder = ENCODERS[name]
+    half = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.bfloat16), variables(name)["params"])
+    settings = {"deterministic": True, "capture_intermediates": True, "mutable": ["intermediates"]}
+    run = functools.partial(encoder.apply, {**variables(name), "params": half}, **settings)
+    found, seen = jax.eval_shape(run, frames().astype(jnp.bfloat16), MASK)
+    assert found.dtype == (jnp.float32 if encoder.trunk.unit_norm else jnp.bfloat16)
+    inner = {path: leaf for path, leaf in flatten_dict(seen["intermediates"]).items() if path[0] != "__call__"}
+    assert {leaf[0].dtype for path, leaf in inner.items() if path != ("trunk", "__call__")} <= {jnp.dtype("bfloat16")}
 
 
 def test_statistics_are_those_of_the_rows_that_are_videos():
