@@ -30,10 +30,11 @@ def windows(
     """
     if size < 1:
         raise ConfigError(f"a window has {size} frames; give at least 1")
-    (batch, time, dim), missing = x.shape, -x.shape[1] % size
+    batch, time, dim = x.shape
+    number = -(-time // size)  # rounded up; of this form, JAX can tell lengths apart that are symbols
+    missing = number * size - time
     x = jnp.pad(jnp.where(mask[..., None], x, 0), ((0, 0), (0, missing), (0, 0)))
     mask = jnp.pad(mask, ((0, 0), (0, missing)))
-    number = (time + missing) // size
     return x.reshape(batch, number, size, dim), mask.reshape(batch, number, size)
 
 
