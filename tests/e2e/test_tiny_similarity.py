@@ -42,7 +42,7 @@ def told(capsys):
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory) -> Path:
-    """A gallery of two films, in each of which one shape goes left for 2 s and then another; and other takes of these."""
+    """A gallery of two films, in each of which one shape goes left for 2 s and then another, and other takes."""
     pytest.importorskip("av", reason="needs av, the extra 'video'")
     folder = tmp_path_factory.mktemp("films")
     for first, second in FILMS:
