@@ -16,9 +16,7 @@ from jaxmm import (
     PooledTrunk,
     PosePatchVit,
     PoseTransformer,
-    PyramidEncoder,
     ResidualEncoder,
-    SkipEncoder,
     TcnEncoder,
     TemporalConvNet,
     TransformerText,
@@ -49,9 +47,7 @@ MODULES = {
     "scales": MultiScaleEncoder(dim=4, trunk=_TRUNK),
     "graph": GraphEncoder(dim=4, num_layers=1, reach=2, trunk=_TRUNK),
     "residual": ResidualEncoder(dim=4, num_blocks=2, trunk=_TRUNK),
-    "skip": SkipEncoder(dim=4, trunk=_TRUNK),
     "bottleneck": BottleneckEncoder(dim=6, narrow_dim=4, num_blocks=2, trunk=_TRUNK),
-    "pyramid": PyramidEncoder(dim=4, trunk=_TRUNK),
     "fusion": FusionEncoder(feature_dims=(5, 3), fusion=FeatureFusion(fusion_dim=4), trunk=_TRUNK),
 }
 
