@@ -167,7 +167,7 @@ class VideoReader:
         Args:
             path: The file.
             fps: Frames per second, > 0; where the file has more, some are left out, and where it has fewer, some are
-                shown again. None takes every frame as it is.
+                shown again. None takes every frame as it is; of a picture there is one at any rate.
             start: Time at which the stretch begins, in seconds, >= 0.
             end: Time at which it ends; None goes to the end of the file.
             max_frames: Most frames to read, >= 1; what comes after them is not decoded.

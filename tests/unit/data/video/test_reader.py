@@ -143,7 +143,7 @@ def test_a_picture_is_a_video_of_one_frame(ending, orientation, reader, tmp_path
     Image.fromarray(marked_frames()[0]).save(path, exif=exif)
     pixels, info = reader.read_clip(path, fps=8.0).pixels, reader.info(path)
     shape = (64, 48) if orientation == 6 else (48, 64)
-    assert pixels.shape[1:] == (*shape, 3) and (info.num_frames, info.height, info.width) == (1, *shape)
+    assert pixels.shape == (1, *shape, 3) and (info.num_frames, info.height, info.width) == (1, *shape)
     assert white_corner(pixels[0]) == ("top right" if orientation == 6 else "top left")
     np.testing.assert_array_equal(reader.read_frames(path, [0])[0], pixels[0])
     with pytest.raises(DataError, match="has no frame 1: it holds 1"):
