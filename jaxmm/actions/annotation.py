@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxmm.actions.told import Glance, Told
+from jaxmm.data.video.clip import LARGEST_FRAME
 from jaxmm.data.video.named import named_videos
 from jaxmm.data.video.reader import VideoReader
 from jaxmm.errors import DataError, MissingExtraError
@@ -57,7 +58,8 @@ def annotate_file(
     """
     with VideoReader(time_limit_s=time_limit_s) as reader:
         info = reader.info(path)
-    fps, side = min(info.fps, _FASTEST), max(_LEAST_SIDE, min(info.width, info.height))
+    fps, side = min(info.fps, _FASTEST), min(info.width, info.height)
+    side = min(max(side, _LEAST_SIDE), LARGEST_FRAME)
     with VideoReader(size=side, time_limit_s=time_limit_s) as reader:
         times = ((count / fps, picture) for count, picture in enumerate(reader.stream(path, fps=fps, end=seconds)))
         return write_mp4(out, drawn(times, answers), fps=fps, comment=COMMENT)

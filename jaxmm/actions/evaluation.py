@@ -47,7 +47,7 @@ def evaluate_actions(
         videos, told apart among these labels alone.
 
     Raises:
-        ConfigError: If a run is of another system or other classes, or there is no such split.
+        ConfigError: If a run is of another system, other classes or other videos, or there is no such split.
         DataError: If the data cannot be read, or the folder not be written.
         MissingExtraError: If pictures are asked for, and matplotlib is not installed.
     """
@@ -79,15 +79,27 @@ def answers_of(
     average: str = "probabilities",
     weights: Sequence[float] | None = None,
 ) -> tuple[ActionVideosData, Float[np.ndarray, "videos classes"], Int32[np.ndarray, "videos"]]:
-    """Returns the data, what runs say of each video of a split, and the right classes; arguments as above."""
+    """Returns the data, what runs say of each video of a split, and the right classes.
+
+    Arguments are those of `evaluate_actions`.
+
+    Raises:
+        ConfigError: If a run is of another system, other classes or other videos, or there is no such split.
+        DataError: If the data cannot be read.
+    """
     first = models[0]
     data = first.open_actions(root=root)
-    found = []
+    keys, found = [clip.key for clip in data.clips(split)], []
     for model in models:
         answers = ActionAnswers(model.experiment.task, model.experiment.data, model.run / ASSETS_FOLDER, by=by)
         if answers.vocabulary.labels != data.vocabulary.labels:
             raise ConfigError(f"{model.run}: tells other classes than {first.run}; choose runs on the same data")
         own = data if model is first else model.open_actions(root=data.settings.root if root is None else root)
+        if [clip.key for clip in own.clips(split)] != keys:
+            raise ConfigError(
+                f"{model.run}: its {split} split holds other videos than that of {first.run}; choose runs with the "
+                "same data.split, data.val_fraction and data.unseen_labels"
+            )
         found.append(answers.split(model.params, model.collections, own, split))
     labels = np.array([clip.label for clip in data.clips(split)], np.int32)
     return data, found[0] if len(found) == 1 else mean_answers(found, of=average, weights=weights), labels

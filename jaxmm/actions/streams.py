@@ -1,5 +1,6 @@
 """Which action a video shows while it goes on: from a file, a webcam, or any frames as they come."""
 
+import contextlib
 import itertools
 import time
 from collections import deque
@@ -213,11 +214,13 @@ def film_webcam(
 
     def film() -> Iterator[UInt8[np.ndarray, "height width 3"]]:
         told = list[Glance]()
-        for glance in watcher(watcher.cut(shots())):
-            report(glance)
-            told = [*told[-1:], glance]
-            yield from drawn(waiting, told)
-            waiting.clear()
+        # Interrupted between two pictures, or, on a slow machine, while one is looked at: the film ends there.
+        with contextlib.suppress(KeyboardInterrupt):
+            for glance in watcher(watcher.cut(shots())):
+                report(glance)
+                told = [*told[-1:], glance]
+                yield from drawn(waiting, told)
+                waiting.clear()
         yield from drawn(waiting, told)
 
     return write_mp4(out, film(), fps=fps, comment=COMMENT)

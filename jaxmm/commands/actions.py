@@ -71,6 +71,8 @@ class Classify:
         useless = [f"--{name}" for name, value in of_streams.items() if value is not None]
         if useless and not self.stream and self.webcam is None:
             raise ConfigError(f"classify: {' and '.join(useless)} are of streams; add --stream, or leave them out")
+        if self.seconds is not None and not self.seconds > 0:
+            raise ConfigError(f"classify: --seconds is {self.seconds:g}; give a time above zero, or leave it out")
         if self.by == "head" and self.classes:
             raise ConfigError("classify: the head tells the classes of training alone; leave --by or --classes out")
 

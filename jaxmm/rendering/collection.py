@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import hashlib
+import io
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +15,8 @@ import numpy as np
 from jaxmm.data.inventory import Inventory
 from jaxmm.data.motion import Motion, at_times
 from jaxmm.data.splits import HashSplit, Split
-from jaxmm.errors import ConfigError, DataError
+from jaxmm.errors import ConfigError, DataError, reason
+from jaxmm.files import write_text
 from jaxmm.rendering.actions import BANDAI, Action, Actions, Span, spans
 from jaxmm.rendering.film import ORIGIN, write_mp4
 from jaxmm.rendering.scene import Scene
@@ -275,14 +277,18 @@ def _write_list(out: Path, videos: Sequence[Video]) -> None:
         for (split, held_out), count in sorted(counts.items())
     ]
     labels = ", ".join(sorted({video.label for video in videos}))
-    (out / README).write_text(
+    readme = (
         f"# Videos {ORIGIN}\n\nFigures that move as people moved in recordings of motion; no camera filmed them. "
         f"What may be done with the recordings may be done with these.\n\n{LIST} lists them; `reversed` is 1 where a "
         "recording runs backwards and the label says what is seen then, and `held_out` says what training has not seen "
-        f"with the label.\n\nLabels: {labels}.\n\n" + "\n".join(lines) + "\n",
-        encoding="utf-8",
+        f"with the label.\n\nLabels: {labels}.\n\n" + "\n".join(lines) + "\n"
     )
-    with (out / LIST).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Video)])
-        writer.writeheader()
-        writer.writerows(dataclasses.asdict(video) for video in videos)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, [field.name for field in dataclasses.fields(Video)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(dataclasses.asdict(video) for video in videos)
+    try:
+        write_text(out / README, readme)
+        write_text(out / LIST, table.getvalue())
+    except OSError as error:
+        raise DataError(f"{out}: cannot be written ({reason(error)}); choose another folder") from error

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import itertools
+import os
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +17,14 @@ ORIGIN = "rendered from real motion"
 """What files of rendered motion say of themselves."""
 
 # Without "mbtree=0" x264 reads memory beyond narrow pictures, and the same pictures give now and then another file.
-_OPTIONS = {"preset": "veryfast", "crf": "20", "g": "15", "threads": "1", "x264-params": "mbtree=0"}
+# Colours are converted by BT.601; where a file does not say so, players take another matrix for large pictures.
+_OPTIONS = {
+    "preset": "veryfast",
+    "crf": "20",
+    "g": "15",
+    "threads": "1",
+    "x264-params": "mbtree=0:colormatrix=smpte170m:fullrange=off",
+}
 
 
 def write_mp4(
@@ -51,7 +59,7 @@ def write_mp4(
     first = next(frames, None)
     if first is None:
         raise DataError(f"{path}: there is no picture to write")
-    building, count = path.with_name(f".{path.name}"), 0
+    building, count = path.with_name(f".{path.name}.{os.getpid()}"), 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(building), "w", format="mp4", options={"fflags": "+bitexact"}) as container:

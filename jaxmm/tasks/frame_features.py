@@ -64,7 +64,8 @@ def keep_features(
         table[starts[clip.index] : filled] = found
 
     def put_in(batch: Batch) -> Batch:
-        first = np.array([starts.get(int(clip), 0) for clip in batch["clip"]])
+        rows = zip(batch["clip"], batch["example_mask"], strict=True)
+        first = np.array([starts[int(clip)] if is_row else 0 for clip, is_row in rows])
         rest = {name: values for name, values in batch.items() if name != "frames"}
         return {**rest, FEATURES: table[first[:, None] + batch["frame_index"]]}
 

@@ -86,6 +86,7 @@ def test_a_film_is_told_while_it_goes_on_as_fast_as_is_said(jaxmm, jaxmm_json, t
     [
         ((), "no video is given; name one or more files or folders, or --webcam 0"),
         (("{films}", "--webcam", 0), "--webcam takes the place of videos"),
+        (("{films}", "--stream", "--seconds", 0), "--seconds is 0; give a time above zero, or leave it out"),
         (("{films}", "--every", 2), "--every are of streams; add --stream"),
         (("{films}", "--classes", "wave", "jump"), "the run has no prompts; train one with task.semantics"),
         (("{films}", "--by", "head", "--classes", "wave"), "the head tells the classes of training alone"),

@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from jaxmm.data.video.augmentation import ClipChange
 from jaxmm.data.video.encoding import reencoded
 from jaxmm.data.video.logo import Logo
-from jaxmm.errors import ConfigError
+from jaxmm.errors import ConfigError, brief
 
 AlterationKind: TypeAlias = Literal[
     "reencoded",
@@ -93,7 +93,12 @@ class Alteration:
         Args:
             rng: Draws it.
             kind: One of `ALTERATION_KINDS`.
+
+        Raises:
+            ConfigError: If there is no such kind.
         """
+        if kind not in ALTERATION_KINDS:
+            raise ConfigError(f"no copy is {brief(kind)}; choose one of {', '.join(ALTERATION_KINDS)}")
         names = [kind]
         if kind == "mixed":
             count = rng.integers(_FEWEST_MIXED, _MOST_MIXED, endpoint=True)

@@ -168,7 +168,7 @@ class CopiedVideos:
         return outside(root, (self.videos,))
 
     def _films(self, root: Path | None) -> tuple[list[_Film], list[Problem]]:
-        """Returns the videos by their names, and what is wrong with their number."""
+        """Returns the videos by their names, and what is wrong with them together."""
         folder = existing_folder(root, "videos") / self.videos
         paths = {
             path.relative_to(folder).as_posix(): path
@@ -180,10 +180,10 @@ class CopiedVideos:
         splits |= dict.fromkeys(order[: self.num_test], "test")
         splits |= dict.fromkeys(order[self.num_test : self.num_test + self.num_val], "val")
         films = [_Film(name=name, path=path, split=splits[name]) for name, path in paths.items()]
-        return films, [Problem(kind="lists", message=f"{folder}: {own}") for own in self._lacks(films)]
+        return films, [Problem(kind="lists", message=f"{folder}: {own}") for own in self._wrong(films)]
 
-    def _lacks(self, films: Sequence[_Film]) -> Iterator[str]:
-        """Yields why there are too few videos."""
+    def _wrong(self, films: Sequence[_Film]) -> Iterator[str]:
+        """Yields why there are too few videos, or which ones labels would not tell apart."""
         if not films:
             yield "holds no video; add some"
         elif len(films) <= self.num_val + self.num_test:
@@ -191,6 +191,10 @@ class CopiedVideos:
                 f"holds {len(films)} videos, of which {self.num_val} + {self.num_test} are to be held out; lower "
                 "data.source.num_val or data.source.num_test, or add videos"
             )
+        named: dict[str, str] = {}
+        for film in films:
+            if (first := named.setdefault(label_of(film.name), film.name)) != film.name:
+                yield f"{first!r} and {film.name!r} are the same but for spaces, which labels do not have; rename one"
         counts = [sum(film.split == split for film in films) for split in _SPLITS]
         if "spliced" in self.kinds and 1 in counts:
             yield (

@@ -254,7 +254,8 @@ class Decoder:
         """Yields the frames of a stretch of the file at a rate.
 
         Args:
-            fps: Frames per second: others are left out, or shown again; None takes every frame as it is.
+            fps: Frames per second: others are left out, or shown again; None takes every frame as it is, and of a
+                picture there is one at any rate.
             start: Time, in seconds, at which the stretch begins.
             end: Time at which it ends; None goes to the end of the file.
 
@@ -262,7 +263,7 @@ class Decoder:
             DecodeError: If the file cannot be decoded so far, or ends before the stretch begins.
         """
         count = 0
-        if fps is None:
+        if fps is None or self._still is not None:
             for time, frame in self.frames(start):
                 if end is not None and time >= end - _ROUNDING:
                     break

@@ -62,11 +62,11 @@ class DecoderProcess:
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": own_path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             start_new_session=True,
-            pipesize=_PIPE_BYTES,
         )
         self._finalize = weakref.finalize(self, _end, self._process, os.getpid())
         assert self._process.stdin is not None and self._process.stdout is not None
         self._requests, self._answers = self._process.stdin, self._process.stdout
+        _widen(self._answers.fileno())
         self._ready = selectors.DefaultSelector()
         self._ready.register(self._answers, selectors.EVENT_READ)
         try:
@@ -146,6 +146,14 @@ class DecoderProcess:
     def _died(self) -> DiedError:
         status = self._process.wait()
         return DiedError(signal.Signals(-status).name if status < 0 else f"status {status}")
+
+
+def _widen(pipe: int) -> None:
+    """Lets a pipe hold most of a frame, where the system can and the user has not as much in pipes as is allowed."""
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _end(process: "subprocess.Popen[bytes]", owner: int) -> None:

@@ -167,16 +167,20 @@ class VideoReader:
         Args:
             path: The file.
             fps: Frames per second, > 0; where the file has more, some are left out, and where it has fewer, some are
-                shown again. None takes every frame as it is.
+                shown again. None takes every frame as it is; of a picture there is one at any rate.
             start: Time at which the stretch begins, in seconds, >= 0.
-            end: Time at which it ends; None goes to the end of the file.
+            end: Time at which it ends, after the start; None goes to the end of the file.
             max_frames: Most frames to read, >= 1; what comes after them is not decoded.
             square: Whether the centre of each frame is cut out; None does as with all that it reads.
 
         Raises:
-            DataError: If the file cannot be read so far, or is over before the stretch begins.
+            DataError: If a number is out of its range, or the file cannot be read so far, or is over before the
+                stretch begins.
             MissingExtraError: If the extra `video` is not installed.
         """
+        _check_stretch(path, fps, start, end)
+        if max_frames < 1:
+            raise DataError(f"{path}: {max_frames} frames at most were asked for; give one or more")
         request = {"kind": "stretch", "fps": fps, "start": start, "end": end, "max_frames": max_frames}
         request |= {} if square is None else {"square": square}
         pixels, known = self._collect(path, request)
@@ -190,6 +194,7 @@ class VideoReader:
         Arguments and errors are those of `read_clip`; an error may come after frames. The time limit is on what is
         waited for, not on what is done between two frames.
         """
+        _check_stretch(path, fps, start, end)
         request = {"kind": "stretch", "fps": fps, "start": start, "end": end, "max_frames": None}
         try:
             for answer in self._ask(path, request):
@@ -264,6 +269,15 @@ def _parts(
         else:
             known |= answer
     return frames, known
+
+
+def _check_stretch(path: Path, fps: float | None, start: float, end: float | None) -> None:
+    """Raises a DataError where no frame can lie in a stretch, or at a rate."""
+    if not start >= 0 or (end is not None and not end > start) or (fps is not None and not fps > 0):
+        raise DataError(
+            f"{path}: from {start} s to {end} s at {fps} frames a second was asked for; give a rate above zero, and a "
+            "start from 0 s on, before the end"
+        )
 
 
 def _died(path: Path, error: DiedError) -> DataError:

@@ -126,4 +126,7 @@ def read_still(path: str) -> UInt8[np.ndarray, "height width 3"]:
     Image.MAX_IMAGE_PIXELS = None  # it warns, where `check_shape` refuses
     with Image.open(path, formats=("JPEG", "PNG", "BMP", "WEBP")) as image:
         check_shape(image.height, image.width)
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I;16"):  # conversion would cut all values off at 255
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        return np.asarray(image.convert("RGB"))

@@ -110,4 +110,5 @@ def action_source_of(root: Path) -> ActionSource | None:
     held = (path for path in root.glob("*/**/*") if path.suffix.lower() in VIDEO_ENDINGS)
     if not any(islice(held, 1)):
         return None
-    return ClassFolders(split_folders=(root / "train").is_dir())
+    # A folder `train` that holds videos itself is the class of railway trains.
+    return ClassFolders(split_folders=any(path.is_dir() for path in root.glob("train/*")))

@@ -6,6 +6,7 @@ import pytest
 from jaxmm.actions.annotation import COMMENT, annotate_file, draw_answer, drawn, films_of
 from jaxmm.actions.files import classify_files
 from jaxmm.actions.told import Glance, Told
+from jaxmm.data.video.reader import VideoReader
 from jaxmm.errors import DataError
 from jaxmm.rendering.film import write_mp4
 
@@ -61,6 +62,13 @@ def test_a_film_is_annotated_at_its_own_rate_and_large_enough_to_read(films, tmp
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
         assert (container.streams.video[0].average_rate, container.metadata["comment"]) == (12, COMMENT)
     assert len(frames) == 24 and frames[0].shape == (240, 360, 3)
+
+
+def test_a_film_of_enormous_pictures_is_annotated_at_the_largest_that_is_read(films, tmp_path, monkeypatch):
+    monkeypatch.setattr("jaxmm.actions.annotation.LARGEST_FRAME", 200)
+    with VideoReader() as reader:
+        annotate_file(tmp_path / "a.mp4", films / "long.mp4", [], seconds=0.2)
+        assert reader.read_frames(tmp_path / "a.mp4", [0]).shape == (1, 200, 300, 3)
 
 
 def test_films_lie_as_files_do_and_none_is_written_twice(films, model, tmp_path):

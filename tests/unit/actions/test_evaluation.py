@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from jaxmm.actions.evaluation import answers_of, evaluate_actions
+from jaxmm.data.splits import HashSplit
+from jaxmm.errors import ConfigError
 
 
 def test_unseen_classes_are_told_among_themselves(prompted):
@@ -23,3 +25,13 @@ def test_unseen_classes_are_told_among_themselves(prompted):
     assert scores["test/unseen/chance1"] == 0.5
     assert scores["test/unseen/top1"] == pytest.approx((told == labels[own]).mean())
     assert "test/unseen/top1" not in evaluate_actions([prompted], split="test", by="prompts")
+
+
+def test_runs_that_hold_out_other_videos_are_not_averaged(model):
+    other = copy.copy(model)
+    split = HashSplit(num_buckets=2, test=(0,))
+    other.experiment = dataclasses.replace(
+        model.experiment, data=dataclasses.replace(model.experiment.data, split=split)
+    )
+    with pytest.raises(ConfigError, match=r"its test split holds other videos than that of .*; choose runs with the"):
+        evaluate_actions([model, other], split="test")

@@ -7,6 +7,7 @@ import pytest
 
 from jaxmm.actions.files import classify_files
 from jaxmm.actions.streams import Watcher, film_webcam, shots_of, watch_files
+from jaxmm.data.video.reader import VideoReader
 from jaxmm.data.video.webcam import Webcam
 from jaxmm.errors import ConfigError, DataError
 
@@ -71,6 +72,21 @@ def test_an_interrupted_webcam_ends_and_what_was_told_stands():
 
     shots = shots_of(Interrupted(device="", kind=""), fps=8.0, seconds=None)
     assert [seconds for seconds, _ in shots] == [0.0]
+
+
+def test_a_film_that_is_interrupted_while_a_picture_is_looked_at_is_kept(model, tmp_path):
+    pytest.importorskip("av")
+    told = []
+
+    def report(glance):
+        told.append(glance)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+
+    camera = Webcam(device="testsrc=size=96x64:rate=24,realtime", kind="lavfi")  # without an end
+    count = film_webcam(tmp_path / "film.mp4", Watcher(model), camera, report=report)
+    with VideoReader() as reader:
+        assert len(reader.read_clip(tmp_path / "film.mp4").pixels) == count >= 2
 
 
 def test_a_webcam_that_is_not_there_is_named(model, monkeypatch):

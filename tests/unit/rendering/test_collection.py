@@ -146,6 +146,14 @@ def test_videos_and_their_list_are_written_and_again_the_same(folder, tmp_path):
         next(few().render(MotionFolder().inventory(folder), tmp_path / "a"))
 
 
+def test_a_list_that_cannot_be_written_is_said_and_is_not_begun(folder, tmp_path):
+    pytest.importorskip("av")
+    (tmp_path / "README.md").mkdir()
+    with pytest.raises(DataError, match=r"cannot be written \(.*; choose another folder"):
+        list(few(train=1, val=0, test=0).render(MotionFolder().inventory(folder), tmp_path))
+    assert not (tmp_path / LIST).exists()
+
+
 def test_captions_are_labels_of_other_recordings(make_raise):
     motions = [dataclasses.replace(make_raise(f"m{place}"), captions=("a person waves",)) for place in range(12)]
     videos = Rendering(val=2, test=2, train=4, size=32).plan(motions)

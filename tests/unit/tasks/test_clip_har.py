@@ -134,6 +134,12 @@ def test_features_are_computed_once_while_the_backbone_rests_and_the_loss_is_the
     np.testing.assert_array_equal(again[FEATURES], ready[FEATURES])
 
 
+def test_features_of_one_split_are_not_put_into_a_batch_of_another(data):
+    put_in = precomputed(BASE, data, dataclasses.replace(RUN, stage=0))
+    with pytest.raises(KeyError):
+        put_in(next(data.batches("val")))
+
+
 def seen_once(call):
     calls = []
 

@@ -1,6 +1,7 @@
 """What each kind of alteration changes of a clip, and what it must keep."""
 
 import dataclasses
+import inspect
 
 import numpy as np
 import pytest
@@ -90,6 +91,12 @@ def test_what_is_retimed_shows_its_frames_in_order(speed, expected):
     frames = scene()[:6]
     retimed = dataclasses.replace(PLAIN, speed=speed)(frames)
     np.testing.assert_array_equal(retimed, frames[expected])
+
+
+def test_a_drawn_speed_leaves_as_many_frames_as_fit_its_time():
+    assert drawn("retimed").speed == pytest.approx(1.676989)
+    # 12 / 1.676989 = 7.16; frames 0, 1.68, 3.35, 5.03, 6.71, 8.38 and 10.06 are shown.
+    np.testing.assert_array_equal(drawn("retimed")(scene(12)), scene(12)[[0, 1, 3, 5, 6, 8, 10]])
 
 
 @given(seed=st.integers(0, 10**6))
@@ -184,3 +191,6 @@ def test_the_centre_of_frames_fits_a_size():
 def test_what_cannot_be_done_is_said():
     with pytest.raises(ConfigError, match="a spliced copy shows another video too; give frames of one"):
         drawn("spliced")(scene())
+    unchecked = inspect.unwrap(Alteration.drawn.__func__)  # as it is where types are not checked
+    with pytest.raises(ConfigError, match="no copy is 'blurred'; choose one of reencoded, cropped"):
+        unchecked(Alteration, np.random.default_rng(0), kind="blurred")

@@ -217,6 +217,16 @@ def test_what_there_is_too_little_of_is_said(changes, message, root):
             ask(root)
 
 
+def test_names_that_are_the_same_but_for_spaces_are_named(tmp_path):
+    for name in ("a b.mp4", "a_b.mp4", "c.mp4"):
+        (tmp_path / name).touch()
+    source = dataclasses.replace(SOURCE, num_val=0, num_test=0)
+    (problem,) = source.inventory(tmp_path).problems
+    assert problem.message == (
+        f"{tmp_path}: 'a b.mp4' and 'a_b.mp4' are the same but for spaces, which labels do not have; rename one"
+    )
+
+
 def test_a_folder_must_be_named(tmp_path):
     with pytest.raises(DataError, match=r"data.root is not set; give the folder that holds videos"):
         SOURCE.inventory(None)

@@ -143,10 +143,11 @@ def test_frames_that_are_enormous_or_a_line_are_refused(reader, tmp_path):
 
 
 def test_a_file_that_hangs_is_given_up_after_its_time(film):
-    with VideoReader(time_limit_s=0.4) as reader:
+    with VideoReader(time_limit_s=20.0) as reader:
         reader.info(film)
         (pid,) = pids(reader)
         os.kill(pid, signal.SIGSTOP)
+        reader.time_limit_s = 0.4
         since = time.monotonic()
         with pytest.raises(DataError, match=r"grey.mp4: takes longer than 0.4 s to decode; allow more time, or copy"):
             reader.read_clip(film)
@@ -175,6 +176,22 @@ def test_a_stream_whose_process_is_killed_says_so(film, tmp_path):
         with pytest.raises(DataError, match=r"large.mkv: .*died \(SIGKILL\)"):
             list(frames)
         assert len(reader.read_clip(film).pixels) == 30
+
+
+def test_a_reader_does_without_wide_pipes_where_the_user_has_enough_of_them(film, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    if not hasattr(fcntl, "F_SETPIPE_SZ"):
+        pytest.skip("pipes of this system have one size")
+    control = fcntl.fcntl
+
+    def refusing(pipe, what, *values):
+        if what == fcntl.F_SETPIPE_SZ:
+            raise PermissionError(1, "Operation not permitted")
+        return control(pipe, what, *values)
+
+    monkeypatch.setattr(fcntl, "fcntl", refusing)
+    with VideoReader() as reader:
+        assert numbers_of(reader.read_frames(film, [3])) == [3]
 
 
 def test_a_file_at_which_every_process_dies_is_given_up(film, monkeypatch):

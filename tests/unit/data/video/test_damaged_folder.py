@@ -4,7 +4,6 @@ import logging
 import os
 import shutil
 import signal
-import time
 from collections import Counter
 
 import numpy as np
@@ -21,7 +20,8 @@ from jaxmm.train.step import Devices
 from .films import KINDS_OF_DAMAGE, damaged, noisy_frames, write_video
 
 HANGS = "jump/hangs.avi"
-TIME_LIMIT = 3.0
+TIME_LIMIT = 120.0
+PATIENCE = 1.0  # seconds for the film that hangs; sound ones have the whole limit, however busy the machine is
 
 
 @pytest.fixture
@@ -32,9 +32,11 @@ def root(class_folder, tmp_path, monkeypatch):
     ask, stopped = DecoderProcess.ask, []
 
     def hanging(self, request, *, seconds):
+        assert seconds == TIME_LIMIT
         if request["path"].endswith(HANGS):
             os.kill(self.pid, signal.SIGSTOP)
             stopped.append(self.pid)
+            seconds = PATIENCE
         return ask(self, request, seconds=seconds)
 
     monkeypatch.setattr(DecoderProcess, "ask", hanging)
@@ -74,16 +76,14 @@ def test_each_file_that_cannot_be_read_is_named_and_a_run_learns_from_the_others
         bad.add(f"jump/{kind}-{number}.mkv")
         (root / f"jump/{kind}-{number}.mkv").write_bytes(damaged(sound, kind, rng))
     experiment = experiment_on(root, on_bad="skip")
-    since = time.monotonic()
     with caplog.at_level(logging.WARNING):
         done = train(experiment, tmp_path / "run")
-    assert time.monotonic() - since < 4 * TIME_LIMIT + 120
     assert done["step"] == 2 * 3
     lines = [record.getMessage() for record in caplog.records]
     assert Counter(name for line in lines for name in bad if f"{root}/{name}: " in line) == Counter(bad)
     found = load(tmp_path / "run").open_actions().bad
     assert found.keys() == bad
-    assert "takes longer than 3 s to decode" in found[HANGS]
+    assert "takes longer than 120 s to decode" in found[HANGS]
 
     report = experiment.data.check(root)
     assert report.counts["videos"] == 12

@@ -143,11 +143,19 @@ def test_a_picture_is_a_video_of_one_frame(ending, orientation, reader, tmp_path
     Image.fromarray(marked_frames()[0]).save(path, exif=exif)
     pixels, info = reader.read_clip(path, fps=8.0).pixels, reader.info(path)
     shape = (64, 48) if orientation == 6 else (48, 64)
-    assert pixels.shape[1:] == (*shape, 3) and (info.num_frames, info.height, info.width) == (1, *shape)
+    assert pixels.shape == (1, *shape, 3) and (info.num_frames, info.height, info.width) == (1, *shape)
     assert white_corner(pixels[0]) == ("top right" if orientation == 6 else "top left")
     np.testing.assert_array_equal(reader.read_frames(path, [0])[0], pixels[0])
     with pytest.raises(DataError, match="has no frame 1: it holds 1"):
         reader.read_frames(path, [1])
+
+
+def test_a_picture_of_sixteen_bits_is_as_bright_as_one_of_eight(reader, tmp_path):
+    from PIL import Image
+
+    greys = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64) * 21
+    Image.fromarray(greys).save(tmp_path / "deep.png")
+    np.testing.assert_array_equal(reader.read_clip(tmp_path / "deep.png").pixels[0, :, :, 1], greys // 256)
 
 
 def test_a_file_says_how_long_it_is_and_is_not_believed_where_it_is_wrong(reader, tmp_path):
@@ -215,6 +223,12 @@ def test_questions_without_an_answer_are_refused(reader, film):
             call()
     with pytest.raises(DataError, match=r"grey.mp4: has no frame 30: it holds 30"):
         reader.read_frames(film, [2, 30])
+    for wrong in ({"fps": 0.0}, {"fps": -1.0}, {"start": -1.0}, {"end": 0.0}, {"start": 1.0, "end": 0.5}):
+        for read in (reader.read_clip, lambda path, **wrong: list(reader.stream(path, **wrong))):
+            with pytest.raises(DataError, match=r"grey.mp4: .* was asked for; give a rate above zero, and a start"):
+                read(film, **wrong)
+    with pytest.raises(DataError, match=r"grey.mp4: 0 frames at most were asked for; give one or more"):
+        reader.read_clip(film, max_frames=0)
 
 
 def test_real_videos_are_read_as_they_say(reader, shared_data):

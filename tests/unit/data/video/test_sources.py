@@ -200,6 +200,7 @@ def test_a_folder_tells_its_source(tmp_path, ucf):
         ("table", ["videos.csv"], VideoTable()),
         ("kinetics", ["validate.csv", "videos/a.mp4"], KineticsTables()),
         ("classes", ["jump/a.mp4"], ClassFolders()),
+        ("vehicles", ["bus/a.mp4", "train/a.mp4"], ClassFolders()),
         ("splits", ["train/jump/a.mp4"], ClassFolders(split_folders=True)),
         ("motions", ["captions.jsonl", "walk.npy", "pictures/a.png"], None),
     ):
