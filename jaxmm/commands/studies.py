@@ -45,7 +45,7 @@ class Landscape:
             seed=self.seed,
             root=self.root,
         )
-        landscape.draw(self.out, title=f"{self.run}")
+        landscape.draw(self.out, title=self.run.resolve().name)
         console.show(landscape.values(), title=f"{self.out}", as_json=self.json)
 
 

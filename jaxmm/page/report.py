@@ -11,6 +11,8 @@ from typing import TypeAlias
 from jaxmm.errors import DataError
 from jaxmm.page.document import write_still_document
 
+_PIXELS_PER_DOT = 96 / 150  # of an inch, on a page and in a picture
+
 Cell: TypeAlias = str | tuple[str, str]
 """What a cell of a table says; of two, the second stands small below the first."""
 
@@ -69,12 +71,13 @@ class Picture:
     def html(self) -> str:
         """Returns the picture as HTML."""
         try:
-            data = base64.b64encode(self.path.read_bytes()).decode("ascii")
+            data = self.path.read_bytes()
         except OSError as error:
             raise DataError(f"{self.path}: the picture cannot be read ({error.strerror})") from error
-        caption = html.escape(self.caption)
+        caption, width = html.escape(self.caption), int.from_bytes(data[16:20], "big")
         return (
-            f'<figure><img src="data:image/png;base64,{data}" alt="{caption}">'
+            f'<figure><img src="data:image/png;base64,{base64.b64encode(data).decode("ascii")}" '
+            f'width="{round(width * _PIXELS_PER_DOT)}" alt="{caption}">'
             f"<figcaption>{caption}</figcaption></figure>\n"
         )
 

@@ -5,6 +5,7 @@ import functools
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -93,10 +94,12 @@ def compare_architectures(
     for own in candidates.values():
         if isinstance(own, Experiment):
             _checked(own)
-    rows, facts = list[Compared](), dict[str, str]()
+    rows, facts, see_ms = list[Compared](), dict[str, str](), dict[Any, float]()
     for name, own in candidates.items():
         model = trained(own, workdir / name, report=report) if isinstance(own, Experiment) else _loaded(own)
-        rows.append(_measured(name, model, root, num_resamples))
+        looks = (_checked(model.experiment).frames, model.similarity.data.blank_batch()["frames"].shape)
+        rows.append(_measured(name, model, root, num_resamples, see_ms=see_ms.get(looks)))
+        see_ms[looks] = rows[-1].costs.see_ms
         if rows[-1].pairs.names != rows[0].pairs.names:
             raise ConfigError(f"{name} compares other videos than {rows[0].name}; choose runs on the same data")
         facts = facts or _facts(model, rows[0], num_resamples)
@@ -138,13 +141,13 @@ def _checked(experiment: Experiment) -> VideoSimilarityTask:
     return task
 
 
-def _measured(name: str, model: Model, root: str | None, num_resamples: int) -> Compared:
+def _measured(name: str, model: Model, root: str | None, num_resamples: int, *, see_ms: float | None) -> Compared:
     """Returns what an architecture says of the test split, and what it costs."""
     ready = functools.partial(kept_features, split="test")
     pairs = scored_pairs([model], split="test", root=root, ready=ready)
     return Compared(
         name=name,
-        costs=costs_of(model),
+        costs=costs_of(model, see_ms=see_ms),
         pairs=pairs,
         scores=_scored(pairs, num_resamples),
         val_roc_auc=_val_roc_auc(model, root),

@@ -76,8 +76,13 @@ def costs_together(members: Sequence[Costs]) -> Costs:
     return dataclasses.replace(members[0], parameters=parameters, flops=flops, embed_ms=embed_ms, pair_ms=pair_ms)
 
 
-def costs_of(model: Model) -> Costs:
+def costs_of(model: Model, *, see_ms: float | None = None) -> Costs:
     """Measures a run, one video and one pair at a time.
+
+    Args:
+        model: A run that compares videos.
+        see_ms: Time in which its backbone sees a frame, where that was measured before, as chance is not to tell runs
+            of the same backbone apart.
 
     Raises:
         ConfigError: If the run is of another system, or XLA counts no operations on this device.
@@ -106,12 +111,14 @@ def costs_of(model: Model) -> Costs:
         return program.lower(*arguments).compile(), arguments
 
     embed, of_video = compiled(task.embed_video, seen)
+    if see_ms is None:
+        see_ms = _latency_ms(*compiled(task.see, video)) / data.frames_per_clip
     return Costs(
         parameters=sum(leaf.size for name in ("encoder", "head") for leaf in jax.tree.leaves(params[name])),
         flops=_flops(embed),
         embed_ms=_latency_ms(embed, of_video),
         pair_ms=_latency_ms(*compiled(compared, pair)),
-        see_ms=_latency_ms(*compiled(task.see, video)) / data.frames_per_clip,
+        see_ms=see_ms,
         frames=data.frames_per_clip,
         fps=data.fps,
     )

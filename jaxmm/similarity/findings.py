@@ -180,7 +180,7 @@ def smallest(rows: Sequence[Compared]) -> Finding:
 
 
 def real_time(rows: Sequence[Compared]) -> Finding:
-    """Tells how many frames and pairs a second the fastest architecture that is good enough answers, and the slowest."""
+    """Tells how many frames and pairs a second the fastest architecture answers that is good enough."""
     best = max(rows, key=lambda row: row.roc_auc)
     good = [row for row in rows if row.roc_auc >= best.scores["roc_auc/low"]]
     fast = max(good, key=lambda row: row.costs.frames_per_second)

@@ -98,10 +98,7 @@ def write_report(
             ),
             Section(heading="Curves", parts=[Picture(path=curves, caption="ROC and precision over recall.")]),
             *([Section(heading="ROC-AUC by kind of pairs", parts=[kinds])] if kinds is not None else []),
-            Section(
-                heading="Architectures",
-                parts=[Table(columns=["name", "what it is"], rows=[[name, own] for name, own in about.items()])],
-            ),
+            *([Section(heading="Architectures", parts=[Answers(answers=list(about.items()))])] if about else []),
         ],
     )
 
