@@ -167,7 +167,7 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
         ),
         "bottleneck": Architecture(
             about="residual blocks that convolve in a narrow space",
-            encoder=lambda own: BottleneckEncoder(narrow_dim=max(1, own.embedding // 2), **own.convolving()),
+            encoder=lambda own: BottleneckEncoder(narrow_dim=max(4, own.embedding // 2), **own.convolving()),
         ),
         "pyramid": Architecture(
             about="levels of half the frames each, told of those above",

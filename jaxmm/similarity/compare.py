@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxmm.errors import ConfigError
+from jaxmm.errors import ConfigError, DataError
 from jaxmm.evaluate.figures import check_figures
 from jaxmm.evaluate.sweep import Sweep
 from jaxmm.experiment import Experiment
@@ -167,7 +167,10 @@ def _scored(pairs: ScoredPairs, num_resamples: int) -> dict[str, float]:
 def _val_roc_auc(model: Model, root: str | None) -> float | None:
     if not model.open_similar(root=root).has_split("val"):
         return None
-    pairs = scored_pairs([model], split="val", root=root, ready=functools.partial(kept_features, split="val"))
+    try:
+        pairs = scored_pairs([model], split="val", root=root, ready=functools.partial(kept_features, split="val"))
+    except DataError:  # there are too few videos to have pairs
+        return None
     sweep = Sweep.of(pairs.scores, pairs.same)
     return sweep.roc_auc() if sweep.has_both else None
 

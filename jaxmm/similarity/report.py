@@ -27,9 +27,9 @@ SCORES = {
 
 _METHOD = (
     "Areas and errors are over all pairs of the test split. Small numbers are 95% intervals of a bootstrap over what "
-    "videos were cut from (of mAP and R@1 over queries), and differences are drawn in pairs: all architectures are "
-    "scored on the same draw. Each architecture was trained once, so the intervals do not tell of other seeds; and of "
-    "many differences that are none, one in twenty has an interval beside zero."
+    "videos were cut from, of mAP and R@1, where there are any, over queries. Differences are drawn in pairs: all "
+    "architectures are scored on the same draw. Each architecture was trained once, so the intervals do not tell of "
+    "other seeds; and of many differences that are none, one in twenty has an interval beside zero."
 )
 
 
