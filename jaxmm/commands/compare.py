@@ -86,7 +86,7 @@ class Compare:
         if given := [name for name, value in useless.items() if value]:
             raise ConfigError(f"compare: {' and '.join(given)} go with an alignment and a segmentation; leave them out")
         named = {_name(path): own for path, own in candidates.items()}
-        if len(named) < len(candidates):
+        if len(named) < len(self.targets):
             raise ConfigError("compare: two of what is compared have the same name; rename one of them")
         placed = {name: own if isinstance(own, Path) else self._at_root(own) for name, own in named.items()}
         _report(placed, self.workdir, self.root, self.bootstrap, self.json)

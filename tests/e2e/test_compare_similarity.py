@@ -6,7 +6,7 @@ import pytest
 
 from jaxmm.cli import main
 
-CONFIG = "configs/video_similarity/tiny.py"
+CONFIG, OTHER = "configs/video_similarity/tiny.py", "configs/segmentation/tiny.py"
 SMALL = (
     *("--loop.epochs", "1", "--loop.evaluate_every", "0", "--data.frames_per_clip", "2", "--devices.num_devices", "1"),
     *("--data.source.num_train", "4", "--data.source.num_val", "0", "--data.source.num_test", "2"),
@@ -68,14 +68,21 @@ def test_a_margin_is_studied_with_fields_of_the_config(told, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("compare", CONFIG, "--architectures", "lstm"), "there is no architecture 'lstm'; choose among siamese"),
-        (("compare", "configs/segmentation/tiny.py"), "SegmentationTask compares no videos"),
-        (("compare", CONFIG, CONFIG, "--workdir", "w"), "two of what is compared have the same name"),
-        (("compare", "no/a.py", "no/b.py", "--workdir", "w"), "no/a.py: no such config file"),
-        (("compare", CONFIG, "configs/segmentation/tiny.py", "--workdir", "w", "--timelines"), "--timelines go with"),
-        (("study", "margin", CONFIG), "task.objective is SupervisedContrastive, which has no margin"),
-        (("study", "landscape", "no/such", "--out", "w"), "no/such: is not a run"),
+        (
+            ("compare", CONFIG, "--workdir", "{}", "--architectures", "lstm"),
+            "there is no architecture 'lstm'; choose among siamese",
+        ),
+        (("compare", OTHER, "--workdir", "{}"), "SegmentationTask compares no videos"),
+        (("compare", CONFIG, OTHER, "--workdir", "{}"), "two of what is compared have the same name"),
+        (("compare", "no/a.py", "no/b.py", "--workdir", "{}"), "no/a.py: no such config file"),
+        (("compare", CONFIG, OTHER, "--workdir", "{}", "--timelines"), "--timelines go with an alignment"),
+        (
+            ("study", "margin", CONFIG, "--workdir", "{}"),
+            "task.objective is SupervisedContrastive, which has no margin",
+        ),
+        (("study", "landscape", "no/such", "--out", "{}"), "no/such: is not a run"),
     ],
 )
-def test_what_makes_no_sense_is_told_at_once(told, words, message):
-    assert message in told(*words, status=2)
+def test_what_makes_no_sense_is_told_at_once(told, words, message, tmp_path):
+    assert message in told(*(word.format(tmp_path / "out") for word in words), status=2)
+    assert not (tmp_path / "out").exists()
