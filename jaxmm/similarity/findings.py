@@ -11,6 +11,8 @@ from jaxmm.evaluate.verification import Gains, roc_auc_gains
 from jaxmm.similarity.costs import Costs
 from jaxmm.similarity.evaluation import ScoredPairs
 
+_CHANCE = 0.5  # of the area under the ROC curve
+
 _QUESTIONS = (
     ("Siamese or triplet?", ("siamese",), "triplet"),
     ("Siamese or triplet, both with batch normalisation?", ("siamese_batch_norm",), "triplet"),
@@ -81,7 +83,7 @@ def findings(rows: Sequence[Compared], ensemble: Compared | None, *, num_resampl
     everyone = [*rows, *([] if ensemble is None else [ensemble])]
     gains = gains_of(everyone, np.ones(len(rows[0].pairs.same), bool), num_resamples=num_resamples)
     places = {row.name: place for place, row in enumerate(rows)}
-    found = [best_of_all(rows, gains)]
+    found = [best_of_all(rows, gains), *at_chance(rows)]
     for question, baselines, name in _QUESTIONS:
         baseline = next((own for own in baselines if own in places), None)
         if baseline is not None and name in places:
@@ -111,6 +113,18 @@ def best_of_all(rows: Sequence[Compared], gains: Gains) -> Finding:
         answer=f"{row.name}, with {_area(row.scores)}; {_rivals(rows, gains, best)}.",
         numbers={"best": row.name, "tied": [rows[place].name for place in _tied(rows, gains, best)]},
     )
+
+
+def at_chance(rows: Sequence[Compared]) -> list[Finding]:
+    """Warns of architectures that are not told from chance, of which comparisons say little but that."""
+    names = [row.name for row in rows if row.scores["roc_auc/low"] <= _CHANCE]
+    if not names:
+        return []
+    told = "its interval reaches" if len(names) == 1 else "their intervals reach"
+    answer = f"{', '.join(names)}: {told} {_CHANCE}, which is chance; train longer or otherwise before comparing."
+    return [
+        Finding(question="Which has learnt nothing that the data can tell?", answer=answer, numbers={"names": names})
+    ]
 
 
 def better_of(question: str, rows: Sequence[Compared], gains: Gains, *, baseline: int, other: int) -> Finding:

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from jaxmm.errors import ConfigError, DataError
-from jaxmm.similarity.findings import best_by_kind, best_of_all, better_of, findings, gains_of, real_time, smallest
+from jaxmm.similarity.findings import (
+    at_chance,
+    best_by_kind,
+    best_of_all,
+    better_of,
+    findings,
+    gains_of,
+    real_time,
+    smallest,
+)
 
 from .handmade import KINDS, NUM_PAIRS, SAME, compared, scores_with
 
@@ -58,6 +67,15 @@ def test_only_questions_about_architectures_that_there_are_get_answers():
     rows.append(compared("siamese_batch_norm", POOR))
     found = answers(rows)["What does attention change, against the mean over frames?"]
     assert found.numbers["baseline"] == "siamese_batch_norm" and found.answer.startswith("attention, by ")
+
+
+def test_architectures_at_chance_are_named():
+    rows = [compared("siamese", POOR), compared("triplet", GOOD), compared("tcn", scores_with(14))]
+    (found,) = at_chance(rows)
+    assert found.answer.startswith("siamese, tcn: their intervals reach 0.5, which is chance; train longer")
+    assert at_chance(rows[:2])[0].answer.startswith("siamese: its interval reaches 0.5,")
+    assert at_chance(rows[1:2]) == []
+    assert "Which has learnt nothing that the data can tell?" in answers(rows)
 
 
 def test_an_ensemble_is_compared_with_the_best_of_all():
