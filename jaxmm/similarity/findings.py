@@ -212,7 +212,7 @@ def real_time(rows: Sequence[Compared]) -> Finding:
             else f"it does not keep up with a stream of {costs.fps:g} frames a second"
         )
     slow = min(rows, key=lambda row: row.costs.frames_per_second)
-    if slow is not fast:
+    if slow.costs.frames_per_second < rate:
         parts.append(f"{slow.name}, the slowest, has {slow.costs.frames_per_second:,.0f} frames a second")
     return Finding(
         question="Which in real time?",
