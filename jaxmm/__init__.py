@@ -107,10 +107,15 @@ if TYPE_CHECKING:
     from jaxmm.objectives.sign import SignObjective as SignObjective
     from jaxmm.optim import AdamW as AdamW
     from jaxmm.optim import Group as Group
+    from jaxmm.similarity.architectures import with_architecture as with_architecture
+    from jaxmm.similarity.compare import architectures_of as architectures_of
+    from jaxmm.similarity.compare import compare_architectures as compare_architectures
     from jaxmm.similarity.files import index_files as index_files
     from jaxmm.similarity.files import search_files as search_files
     from jaxmm.similarity.files import similar_files as similar_files
     from jaxmm.similarity.index import VideoIndex as VideoIndex
+    from jaxmm.similarity.landscape import loss_landscape as loss_landscape
+    from jaxmm.similarity.margins import study_margins as study_margins
     from jaxmm.tasks.clip_har import ClipHarTask as ClipHarTask
     from jaxmm.tasks.dance_text import DanceTextTask as DanceTextTask
     from jaxmm.tasks.segmentation import SegmentationTask as SegmentationTask
@@ -244,6 +249,11 @@ _HOMES = {
     "similar_files": "jaxmm.similarity.files",
     "index_files": "jaxmm.similarity.files",
     "search_files": "jaxmm.similarity.files",
+    "with_architecture": "jaxmm.similarity.architectures",
+    "architectures_of": "jaxmm.similarity.compare",
+    "compare_architectures": "jaxmm.similarity.compare",
+    "loss_landscape": "jaxmm.similarity.landscape",
+    "study_margins": "jaxmm.similarity.margins",
     "Watcher": "jaxmm.actions.streams",
     "Webcam": "jaxmm.data.video.webcam",
     "Artefact": "jaxmm.artefact.running",

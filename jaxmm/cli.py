@@ -1,10 +1,11 @@
 """The command line: which commands there are, and how mistakes are answered."""
 
 import dataclasses
+import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import tyro
 from tyro.conf import arg, subcommand
@@ -12,13 +13,15 @@ from tyro.conf import arg, subcommand
 import jaxmm
 from jaxmm import console
 from jaxmm.commands.actions import Classify
+from jaxmm.commands.compare import Compare, CompareArchitectures
 from jaxmm.commands.data import Data
 from jaxmm.commands.export import Export, RunArtefact
-from jaxmm.commands.frames import Compare, Label
+from jaxmm.commands.frames import Label
 from jaxmm.commands.runs import Evaluate, Inspect, Train, Verify
 from jaxmm.commands.search import Embed, MakeIndex, Retrieve
 from jaxmm.commands.signs import Generate
 from jaxmm.commands.similarity import Search, Similar
+from jaxmm.commands.studies import Margin, Study
 from jaxmm.errors import ConfigError, JaxmmError
 
 if TYPE_CHECKING:
@@ -37,12 +40,21 @@ Command = (
     | Annotated[Similar, subcommand("similar")]
     | Annotated[Search, subcommand("search")]
     | Annotated[Compare, subcommand("compare")]
+    | Annotated[Study, subcommand("study")]
     | Annotated[Export, subcommand("export")]
     | Annotated[RunArtefact, subcommand("run")]
     | Annotated[Inspect, subcommand("inspect")]
     | Annotated[Verify, subcommand("verify")]
     | Annotated[Data, subcommand("data")]
 )
+
+_TakesFields: TypeAlias = Train | Inspect | CompareArchitectures | Margin
+_TAKE_FIELDS: dict[tuple[str, ...], type[_TakesFields]] = {
+    ("train",): Train,
+    ("inspect",): Inspect,
+    ("compare",): CompareArchitectures,
+    ("study", "margin"): Margin,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -75,11 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(words: list[str]) -> None:
-    takes_fields = {"train": Train, "inspect": Inspect}
-    config = next((word for word in words[1:] if word.endswith(".py")), None)
-    if config is not None and words[0] in takes_fields:
+    if (found := _config_with_fields(words)) is not None:
+        name, config = found
         words.remove(config)
-        command, experiment = _with_fields(takes_fields[words[0]], config, words)
+        command, experiment = _with_fields(name, config, words[len(name) :])
         console.set_up()
         console.keep_programs()
         command(experiment)
@@ -93,26 +104,37 @@ def _run(words: list[str]) -> None:
     command()
 
 
-def _with_fields(
-    kind: "type[Train] | type[Inspect]", config: str, words: list[str]
-) -> tuple["Train | Inspect", "Experiment"]:
+def _config_with_fields(words: Sequence[str]) -> tuple[tuple[str, ...], str] | None:
+    """Returns the words of a command whose flags are also fields of a config, and the config."""
+    name = next((name for name in _TAKE_FIELDS if tuple(words[: len(name)]) == name), None)
+    if name is None:
+        return None
+    rest = words[len(name) :]
+    configs = [word for word in rest if word.endswith(".py")]
+    first = list(itertools.takewhile(lambda word: not word.startswith("-"), rest))
+    several = name == ("compare",) and max(len(configs), len(first)) > 1  # have no fields in common
+    return None if several or not configs else (name, configs[0])
+
+
+def _with_fields(name: tuple[str, ...], config: str, words: Sequence[str]) -> "tuple[_TakesFields, Experiment]":
     """Parses the flags of a command together with the fields of the config it names."""
     from jaxmm.experiment import Experiment, read_config
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Flags:
-        command: Annotated[Train | Inspect, arg(name="")]
+        command: Annotated[_TakesFields, arg(name="")]
         experiment: Annotated[Experiment, arg(name="")]
 
+    kind = _TAKE_FIELDS[name]
     flags = tyro.cli(
         tyro.conf.AvoidSubcommands[Flags],
         default=Flags(command=kind(Path(config)), experiment=read_config(Path(config))),
-        args=words[1:],
-        prog=f"jaxmm {words[0]} {config}",
+        args=words,
+        prog=f"jaxmm {' '.join(name)} {config}",
         description=kind.__doc__,
         use_underscores=True,
     )
-    own = flags.command.config if isinstance(flags.command, Train) else flags.command.target
+    own = flags.command.target if isinstance(flags.command, Inspect) else flags.command.config
     if own != Path(config):
         raise ConfigError(f"{own}: a second config; give one")
     return flags.command, flags.experiment

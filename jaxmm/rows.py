@@ -5,13 +5,14 @@ import functools
 from jax.sharding import Mesh
 
 from jaxmm.export.rows import onnx_rows
+from jaxmm.model import Model
 from jaxmm.state import TrainState
 from jaxmm.tasks.base import EmbedRows, Task
 from jaxmm.train.step import embed_rows
 
 
-def embedder(task: Task, state: TrainState, mesh: Mesh) -> EmbedRows:
-    """Returns what applies functions of a state to batches, by the runtime that the task asks for.
+def embedder(task: Task, state: TrainState | Model, mesh: Mesh) -> EmbedRows:
+    """Returns what applies functions of a state, or a trained model, to batches, by the runtime that the task asks for.
 
     Args:
         task: The task.

@@ -1,5 +1,6 @@
 """How well scores tell whether two videos are the same: over all pairs, and over those of each kind."""
 
+import dataclasses
 import logging
 from collections.abc import Mapping
 
@@ -111,6 +112,78 @@ def scores_by_kind(
     if not (same.any() and not same.all()):
         _warn_of_missing(_scores(scores, same, threshold=threshold))
     return found
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Gains:
+    """How much more of the area under the ROC curve each model has than each other, on the same pairs.
+
+    Attributes:
+        roc_auc: Area of each model.
+        low: Lower end of the 95% interval of the area of model i minus that of model j, at [i, j].
+        high: Its upper end.
+
+    Example:
+        >>> gains = Gains(roc_auc=np.array([0.9, 0.7]), low=np.array([[0, 0.1], [-0.3, 0]]),
+        ...               high=np.array([[0, 0.3], [-0.1, 0]]))
+        >>> gains.tells(0, 1), gains.tells(1, 0)
+        (True, False)
+    """
+
+    roc_auc: Float[np.ndarray, "models"]
+    low: Float[np.ndarray, "models models"]
+    high: Float[np.ndarray, "models models"]
+
+    def tells(self, better: int, other: int) -> bool:
+        """Whether one model is better than another by more than chance: the interval is above zero."""
+        return bool(self.low[better, other] > 0)
+
+
+def roc_auc_gains(
+    scores: Float[np.ndarray, "models pairs"],
+    same: Bool[np.ndarray, "pairs"],
+    *,
+    num_resamples: int,
+    units: Int[np.ndarray, "pairs 2"] | None = None,
+    seed: int = 0,
+) -> Gains:
+    """Compares models by a paired bootstrap: in each draw all of them are scored on the same pairs.
+
+    Args:
+        scores: What each model says of the pairs.
+        same: True where a pair is the same.
+        num_resamples: Draws, >= 1.
+        units: The two videos of each pair, as in `verification_scores`.
+        seed: Seed of the draws.
+
+    Raises:
+        ConfigError: If there is no draw.
+        DataError: If there is no pair, all are the same or all different, or a score is not finite.
+
+    Example:
+        >>> same = np.array([True, False] * 4)
+        >>> gains = roc_auc_gains(np.stack([np.where(same, 0.9, 0.1), np.full(8, 0.5)]), same, num_resamples=50)
+        >>> gains.roc_auc.tolist(), gains.low[0, 1].item(), gains.high[0, 1].item()
+        ([1.0, 0.5], 0.5, 0.5)
+
+    Reference: Efron and Tibshirani, An introduction to the bootstrap, 1993, chapter 8.
+    """
+    if num_resamples < 1:
+        raise ConfigError(f"bootstrap is {num_resamples}; give 1 draw or more, as differences are told by intervals")
+    sorted_pairs = [SortedPairs(own, same) for own in scores]
+    areas = np.array([pairs.sweep(np.ones(len(same))).roc_auc() for pairs in sorted_pairs])
+    places, num_units = _places(units, len(same))
+
+    def drawn(counts: Int[np.ndarray, "units"]) -> Float[np.ndarray, "differences"] | None:
+        sweeps = [pairs.sweep(_times(counts, places)) for pairs in sorted_pairs]
+        if not sweeps[0].has_both:
+            return None
+        own = np.array([sweep.roc_auc() for sweep in sweeps])
+        return (own[:, None] - own[None]).ravel()
+
+    low, high = percentile_intervals(drawn, num_units=num_units, num_resamples=num_resamples, seed=seed)
+    shape = (len(areas), len(areas))
+    return Gains(roc_auc=areas, low=low.reshape(shape), high=high.reshape(shape))
 
 
 def _scores(

@@ -12,6 +12,7 @@ from jaxmm.evaluate.sweep import Sweep
 _COLOURS = ("#2a6fbb", "#d1495b", "#2e8b57", "#e08e29", "#7b4fa3", "#4d4d4d")
 _DASHES = ("-", "--", ":", "-.")
 _SAME, _DIFFERENT = _COLOURS[:2]
+_MOST_INSIDE = 5  # models whose names cover no curve
 _LARGEST_BUBBLE, _SMALLEST_BUBBLE = 900.0, 30.0  # square points
 
 
@@ -33,7 +34,8 @@ def plot_curves(path: Path, by_model: Mapping[str, Sweep]) -> None:
         >>> path.read_bytes()[1:4]
         b'PNG'
     """
-    figure = blank_figure(width=12, height=5.5)
+    below = 0.0 if len(by_model) <= _MOST_INSIDE else 0.1 * len(by_model)
+    figure = blank_figure(width=12, height=5.5 + below)
     roc, recall = figure.subplots(1, 2)
     for place, (name, sweep) in enumerate(by_model.items()):
         colour = _COLOURS[place % len(_COLOURS)]
@@ -50,7 +52,10 @@ def plot_curves(path: Path, by_model: Mapping[str, Sweep]) -> None:
     recall.set(xlabel="recall", ylabel="precision", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     for axes, corner in ((roc, "lower right"), (recall, "lower left")):
         axes.set_aspect("equal")
-        axes.legend(loc=corner, fontsize=9)
+        if len(by_model) > _MOST_INSIDE:
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, fontsize=8, frameon=False)
+        else:
+            axes.legend(loc=corner, fontsize=9)
     figure.savefig(path, dpi=150)
 
 
@@ -131,12 +136,18 @@ def plot_complexity(
     figure = blank_figure(width=8, height=5)
     axes = figure.add_subplot()
     areas = np.maximum(_LARGEST_BUBBLE * latencies_ms / latencies_ms.max(), _SMALLEST_BUBBLE)
-    axes.scatter(costs, values, s=areas, color=_COLOURS[0], alpha=0.5, linewidths=0)
-    for name, place, value, latency, area in zip(names, costs, values, latencies_ms, areas, strict=True):
-        label, above = f"{name}\n{latency:.3g} ms", float(np.sqrt(area / np.pi)) + 3
-        axes.annotate(
-            label, (place, value), xytext=(0, above), textcoords="offset points", ha="center", va="bottom", fontsize=8
-        )
+    bubbles = []
+    for place, (name, own, value, latency, area) in enumerate(
+        zip(names, costs, values, latencies_ms, areas, strict=True), 1
+    ):
+        colour = _COLOURS[(place - 1) % len(_COLOURS)]
+        bubbles.append(axes.scatter(own, value, s=area, color=colour, alpha=0.4, linewidths=0))
+        bubbles[-1].set_label(f"{place}  {name}, {latency:.3g} ms")
+        axes.annotate(str(place), (own, value), ha="center", va="center", fontsize=8)
+    # Names beside the bubbles of many models would cover each other.
+    legend = axes.legend(handles=bubbles, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, frameon=False)
+    for handle in legend.legend_handles:
+        handle.set_sizes([_SMALLEST_BUBBLE])
     axes.set(xscale="log", xlabel=cost, ylabel=metric)
     axes.margins(x=0.2, y=0.25)
     axes.grid(alpha=0.25)

@@ -84,8 +84,38 @@ def write_document(
         "script_hash": _source_hash(script),
         "data": payload,
     }
+    _write_page(path, "page.html", parts)
+
+
+def write_still_document(
+    path: str | os.PathLike[str], *, title: str, facts: str, content: str, styles: Sequence[str]
+) -> None:
+    """Writes one HTML file that needs no network and runs nothing.
+
+    Args:
+        path: File to write; its folder is created.
+        title: Heading of the page.
+        facts: What stands beside the heading, HTML.
+        content: What the page holds, HTML.
+        styles: Files of this package, CSS.
+
+    Raises:
+        DataError: If the file cannot be written.
+    """
+    style = "".join(map(_source, styles))
+    parts = {
+        "title": html.escape(title),
+        "facts": facts,
+        "content": content,
+        "style": style,
+        "style_hash": _source_hash(style),
+    }
+    _write_page(path, "report.html", parts)
+
+
+def _write_page(path: str | os.PathLike[str], template: str, parts: Mapping[str, str]) -> None:
     # Filled once, so that nothing in the data is taken for a placeholder or for markup.
-    page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _source("page.html"))
+    page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _source(template))
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_bytes(page.encode())

@@ -1,7 +1,7 @@
 """How well runs tell which videos of a split are alike."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,13 @@ from jaxmm.evaluate.verification import scores_by_kind, verification_scores
 from jaxmm.evaluate.verification_plots import plot_curves, plot_scores
 from jaxmm.files import write_text
 from jaxmm.model import Model
+from jaxmm.typing import Batch
 
 THRESHOLD = 0.5
 """Probability from which on two videos are told to be alike."""
+
+Ready = Callable[[Model, SimilarVideosData], Callable[[Batch], Batch]]
+"""Takes a run and its data."""
 
 _SOURCE = "source"  # tag that tells what a clip was cut from
 
@@ -98,8 +102,21 @@ def evaluate_similarity(
     return {f"{split}/{name}": value for name, value in pairs.metrics(num_resamples=num_resamples).items()}
 
 
-def scored_pairs(models: Sequence[Model], *, split: str, root: str | None = None) -> ScoredPairs:
-    """Returns the pairs of a split with the mean of what runs say of them; arguments as above."""
+def scored_pairs(
+    models: Sequence[Model],
+    *,
+    split: str,
+    root: str | None = None,
+    ready: Ready = lambda model, data: lambda batch: batch,
+) -> ScoredPairs:
+    """Returns the pairs of a split with the mean of what runs say of them.
+
+    Args:
+        models: As above, like `split` and `root`.
+        split: As above.
+        root: As above.
+        ready: Returns what is done to each batch of a run's data before, such as putting features in place of frames.
+    """
     data = models[0].open_similar(root=root)
     clips = list(data.clips(split))
     places = {clip.index: place for place, clip in enumerate(clips)}
@@ -111,7 +128,7 @@ def scored_pairs(models: Sequence[Model], *, split: str, root: str | None = None
         own = data if model is models[0] else model.open_similar(root=data.settings.root if root is None else root)
         if [clip.key for clip in own.clips(split)] != [clip.key for clip in clips]:
             raise ConfigError(f"{model.run}: compares other videos than {models[0].run}; choose runs on the same data")
-        embeddings = embeddings_of(model, own, split)
+        embeddings = embeddings_of(model, own, split, ready=ready(model, own))
         found.append(model.similarity.compare(model.params, embeddings, pairs))
         if data.labels is not None:
             similarities.append(model.similarity.compare(model.params, embeddings, every))
@@ -127,9 +144,15 @@ def scored_pairs(models: Sequence[Model], *, split: str, root: str | None = None
     )
 
 
-def embeddings_of(model: Model, data: SimilarVideosData, split: str) -> Float32[np.ndarray, "videos embedding"]:
+def embeddings_of(
+    model: Model,
+    data: SimilarVideosData,
+    split: str,
+    *,
+    ready: Callable[[Batch], Batch] = lambda batch: batch,
+) -> Float32[np.ndarray, "videos embedding"]:
     """Returns the embeddings of the videos of a split, in order."""
-    return model.similarity.split(model.params, model.collections, data, split)
+    return model.similarity.split(model.params, model.collections, data, split, ready=ready)
 
 
 def draw_pairs(folder: Path, pairs: ScoredPairs, *, name: str) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from jaxmm.errors import ConfigError, DataError
 from jaxmm.evaluate.sweep import SortedPairs, Sweep
-from jaxmm.evaluate.verification import scores_by_kind, verification_scores
+from jaxmm.evaluate.verification import roc_auc_gains, scores_by_kind, verification_scores
 
 NEED_BOTH = {"roc_auc", "average_precision", "eer"}
 
@@ -140,3 +140,41 @@ def test_what_cannot_be_scored_is_refused():
         verification_scores(np.zeros(2), same, num_resamples=-1)
     with pytest.raises(ConfigError, match="threshold is nan"):
         verification_scores(np.zeros(2), same, threshold=np.nan)
+
+
+def test_gains_are_differences_of_areas_and_turn_their_sign():
+    scores, same = many_pairs()
+    worse = scores + np.random.default_rng(1).normal(scale=2, size=len(same))
+    gains = roc_auc_gains(np.stack([scores, worse]), same, num_resamples=200)
+    areas = [Sweep.of(own, same).roc_auc() for own in (scores, worse)]
+    np.testing.assert_allclose(gains.roc_auc, areas)
+    assert gains.low[0, 1] < areas[0] - areas[1] < gains.high[0, 1]
+    np.testing.assert_allclose(gains.low, -gains.high.T)
+    assert gains.tells(0, 1) and not gains.tells(1, 0) and not gains.tells(0, 0)
+
+
+def test_pairing_leaves_out_what_a_draw_does_to_all_models():
+    """Of scores that differ little the difference is known far better than either area."""
+    scores, same = many_pairs(100)
+    like = scores + np.random.default_rng(2).normal(scale=0.05, size=len(same))
+    gains = roc_auc_gains(np.stack([scores, like]), same, num_resamples=200)
+    alone = verification_scores(scores, same, num_resamples=200)
+    assert gains.high[0, 1] - gains.low[0, 1] < 0.3 * (alone["roc_auc/high"] - alone["roc_auc/low"])
+
+
+def test_gains_are_drawn_by_what_videos_were_cut_from():
+    scores, same = many_pairs(60)
+    worse = scores + np.random.default_rng(3).normal(scale=1, size=len(same))
+    both, units = np.stack([scores, worse]), np.arange(120).reshape(-1, 2)
+    apart = roc_auc_gains(both, same, num_resamples=300, units=np.repeat(units[:, :1], 2, axis=1))
+    pairs = roc_auc_gains(both, same, num_resamples=300)
+    np.testing.assert_array_equal(apart.low, pairs.low)
+    few = roc_auc_gains(both, same, num_resamples=300, units=np.repeat(np.arange(60)[:, None] // 10, 2, axis=1))
+    assert not np.array_equal(few.low, pairs.low)
+
+
+def test_gains_need_draws_and_both_kinds_of_pairs():
+    with pytest.raises(ConfigError, match="bootstrap is 0; give 1 draw or more"):
+        roc_auc_gains(np.zeros((1, 3)), np.array([True, False, True]), num_resamples=0)
+    with pytest.raises(DataError, match="ROC-AUC needs same and different pairs"):
+        roc_auc_gains(np.zeros((1, 3)), np.ones(3, bool), num_resamples=5)

@@ -33,3 +33,12 @@ def test_models_stand_by_their_cost_with_their_latency(tmp_path):
     plot_complexity(tmp_path / "cost.svg", ["siamese", "attention"], costs, latencies, values, cost="FLOPs")
     picture = (tmp_path / "cost.svg").read_text()
     assert all(word in picture for word in ("attention", "31.4 ms", "FLOPs", "ROC-AUC"))
+
+
+def test_many_models_are_told_apart_by_number_and_named_beside_their_curves(tmp_path):
+    names = [f"model{place}" for place in range(13)]
+    plot_curves(tmp_path / "curves.svg", {name: Sweep.of(SCORES, SAME) for name in names})
+    plot_complexity(tmp_path / "cost.svg", names, np.full(13, 1e6), np.ones(13), np.linspace(0.8, 0.9, 13))
+    curves, cost = ((tmp_path / f"{name}.svg").read_text() for name in ("curves", "cost"))
+    assert all(f"{name}: AUC" in curves and f"{name}, 1 ms" in cost for name in names)
+    assert "<!-- 13 -->" in cost
