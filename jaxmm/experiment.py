@@ -48,7 +48,7 @@ class Experiment:
             raise ConfigError(f"seed is {self.seed}; give a number from 0 to {2**32 - 1}")
 
 
-def read_config(path: Path) -> Experiment:
+def read_config(path: str | Path) -> Experiment:
     """Returns what `get_config()` of a Python file returns.
 
     Args:
@@ -65,6 +65,7 @@ def read_config(path: Path) -> Experiment:
         Traceback (most recent call last):
         jaxmm.errors.ConfigError: ...empty.py: defines no get_config(); write one that returns a jaxmm.Experiment
     """
+    path = Path(path)
     if not path.is_file():
         raise ConfigError(f"{path}: no such config file; the shipped ones are configs/<system>/*.py")
     spec = importlib.util.spec_from_file_location(f"jaxmm_config_{path.stem}", path)
