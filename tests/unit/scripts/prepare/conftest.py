@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from jaxmm import cli
-from jaxmm.commands.runs import Train
 
 ROOT = Path(__file__).parents[4]
 SCRIPTS = ROOT / "scripts" / "prepare"
@@ -74,6 +73,6 @@ def experiment():
     def parsed(words):
         program, command, config, *flags = words
         assert (program, command) == ("jaxmm", "train")
-        return cli._with_fields(Train, config, ["train", *flags])[1]
+        return cli._with_fields(("train",), config, flags)[1]
 
     return parsed
