@@ -113,13 +113,14 @@ def mirror_caption(caption: str) -> str:
         >>> mirror_caption("Left foot first, then a right-handed wave, leaving rightwards")
         'Right foot first, then a left-handed wave, leaving leftwards'
     """
+    return _SIDE.sub(_opposite, caption)
 
-    def swap(match: re.Match[str]) -> str:
-        word = match.group()
-        other = _OPPOSITE[word.lower()]
-        return other.upper() if word.isupper() else other.capitalize() if word[0].isupper() else other
 
-    return _SIDE.sub(swap, caption)
+def _opposite(match: re.Match[str]) -> str:
+    """Returns the other side, in capitals where the word has them."""
+    word = match.group()
+    other = _OPPOSITE[word.lower()]
+    return other.upper() if word.isupper() else other.capitalize() if word[0].isupper() else other
 
 
 def turn(positions: Float32[np.ndarray, "time joints 3"], yaw: float) -> Float32[np.ndarray, "time joints 3"]:
