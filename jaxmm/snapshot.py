@@ -77,7 +77,7 @@ def read(
     abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
     with _checkpointer() as orbax:
         try:
-            saved = {item: _saved_tree(orbax, folder, item) for item in ("model", "training")}
+            saved = _saved_trees(orbax, folder)
             _check_structure(folder, saved["model"], _model_of(abstract))
             _check_structure(folder, saved["training"], _training_of(abstract))
             wanted: dict[str, Any] = {
@@ -150,20 +150,17 @@ def _unread_metrics() -> Iterator[None]:
 def _read_arrays(folder: Path, *items: str) -> dict[str, Any]:
     with _checkpointer() as orbax:
         try:
-            wanted = {
-                item: ocp.args.StandardRestore(
-                    jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), _saved_tree(orbax, folder, item))
-                )
-                for item in items
-            }
+            saved = _saved_trees(orbax, folder)
+            like = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), {item: saved[item] for item in items})
+            wanted = {item: ocp.args.StandardRestore(tree) for item, tree in like.items()}
             return dict(orbax.restore(folder, ocp.args.Composite(**wanted)))
         except Exception as error:  # Orbax, TensorStore and JSON each raise their own kinds
             raise _unreadable(folder, error) from error
 
 
-def _saved_tree(orbax: ocp.Checkpointer, folder: Path, item: str) -> Any:
-    metadata: Any = orbax.metadata(folder).item_metadata
-    return metadata[item].tree
+def _saved_trees(orbax: ocp.Checkpointer, folder: Path) -> dict[str, Any]:
+    metadata: Any = orbax.metadata(folder).item_metadata  # reads all items at once, slowly
+    return {item: metadata[item].tree for item in ("model", "training")}
 
 
 def _check_fingerprint(folder: Path, fingerprint: Mapping[str, Any]) -> None:

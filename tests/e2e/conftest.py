@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from .browser import CHROMIUM, Browser
+from .commands import Commands
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Four passes of a few steps over short clips, whose programs compile fast.
@@ -41,17 +42,18 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def jaxmm(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+def jaxmm(environment, tmp_path_factory) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
     """Runs `jaxmm ...` in the repository; an unexpected status fails with the command's own words."""
+    commands = Commands(environment, REPOSITORY)
 
     def run(*words: object, status: int = 0) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "jaxmm", *map(str, words)]
-        done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=900)
-        assert done.returncode == status, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+        done = commands.run([*map(str, words)], tmp_path_factory.mktemp("output"))
+        assert done.returncode == status, f"jaxmm {' '.join(done.args)}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         return done
 
-    return run
+    yield run
+    commands.close()
 
 
 @pytest.fixture(scope="session")
