@@ -205,8 +205,14 @@ def test_every_loss_and_gradient_of_a_step_agree(task, batch, model):
         assert float(found[own]) == pytest.approx(float(theirs[name]), rel=tolerance, abs=tolerance), name
 
 
-def test_five_alternating_steps_end_in_the_same_weights(task, batch, model):
-    """In double precision: Adam makes whole steps of gradients that are single precision's rounding errors."""
+def test_five_alternating_steps_end_in_the_same_weights(task, batch):
+    """In double precision: Adam makes whole steps of gradients that are single precision's rounding errors.
+
+    With a narrow critic, as XLA has no fast convolutions in double precision.
+    """
+    torch.manual_seed(1)
+    model = reference.Text2Sign(critic_base=16)
+    task = dataclasses.replace(task, critic=SignCritic(base_dim=16))
 
     def double(tree):
         return jax.tree.map(lambda leaf: leaf.astype("float64") if leaf.dtype == "float32" else leaf, tree)

@@ -114,11 +114,11 @@ class Critic(nn.Module):
 class Text2Sign(nn.Module):
     """All that is trained: the projection of the frozen text states, the generator and the critic."""
 
-    def __init__(self):
+    def __init__(self, critic_base=128):
         super().__init__()
         self.projection = nn.Linear(TEXT_DIM, HIDDEN_DIM)
         self.generator = Generator()
-        self.critic = Critic()
+        self.critic = Critic(critic_base)
 
     def generate(self, text_ctx, text_mask, z):
         """Poses and length logits from frozen token states (batch, tokens, 768)."""
