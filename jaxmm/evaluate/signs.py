@@ -71,7 +71,7 @@ class SignDistance:
     ) -> float:
         """Returns APE: the mean error frame by frame, each real frame against the generated one at the same share."""
         places = np.round(np.linspace(0, len(made) - 1, len(real))).astype(int)
-        return float(np.mean([self.frame_errors(made[[place]], real[[row]])[0, 0] for row, place in enumerate(places)]))
+        return float(np.mean(_mean_distance(*self._landmarks(made[places]), *self._landmarks(real))))
 
     def frame_errors(
         self, made: Float32[np.ndarray, "time dim"], real: Float32[np.ndarray, "real_time dim"]
@@ -79,13 +79,8 @@ class SignDistance:
         """Returns the mean distance of landmarks between each generated and each real frame."""
         made_positions, made_seen = self._landmarks(made)
         real_positions, real_seen = self._landmarks(real)
-        counts = np.maximum(real_seen.sum(axis=1), 1)
-        errors = np.empty((len(made), len(real)))
-        for row, (positions, seen) in enumerate(zip(made_positions, made_seen, strict=True)):
-            distances = np.linalg.norm(positions - real_positions, axis=-1)
-            distances = np.where(seen, distances, _MISSED)
-            errors[row] = np.where(real_seen, distances, 0).sum(axis=1) / counts
-        return errors
+        rows = zip(made_positions, made_seen, strict=True)
+        return np.stack([_mean_distance(positions, seen, real_positions, real_seen) for positions, seen in rows])
 
     def _landmarks(
         self, frames: Float32[np.ndarray, "time dim"]
@@ -95,6 +90,17 @@ class SignDistance:
         )
         positions = frames[:, self.layout.position_features[chosen]]
         return positions, (positions != 0).any(axis=-1)
+
+
+def _mean_distance(
+    made: Float32[np.ndarray, "*time landmarks 3"],
+    made_seen: Bool[np.ndarray, "*time landmarks"],
+    real: Float32[np.ndarray, "real_time landmarks 3"],
+    real_seen: Bool[np.ndarray, "real_time landmarks"],
+) -> Float[np.ndarray, "real_time"]:
+    """Returns, for each real frame, the mean distance of its landmarks from those of one frame, or of as many."""
+    distances = np.where(made_seen, np.linalg.norm(made - real, axis=-1), _MISSED)
+    return np.where(real_seen, distances, 0).sum(axis=1) / np.maximum(real_seen.sum(axis=1), 1)
 
 
 def clip_errors(
