@@ -1,5 +1,6 @@
 """What every test runs under: runtime shape checks, strict promotion, eight devices, no network."""
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -39,6 +40,8 @@ os.environ.pop("XLA_FLAGS") if _flags is None else os.environ.update(XLA_FLAGS=_
 jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parents[1] / ".pytest_cache" / "compiled"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+# Tracing makes many objects that live on; to look among them for garbage as often as usual takes a tenth of the time.
+gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="session")
