@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -60,6 +61,29 @@ def jaxmm(environment, tmp_path_factory) -> Iterator[Callable[..., subprocess.Co
 def jaxmm_json(jaxmm: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., dict]:
     """Runs a command with --json and returns the one object that it must print."""
     return lambda *words, status=0: json.loads(jaxmm(*words, "--json", status=status).stdout)
+
+
+@pytest.fixture(scope="session")
+def goes_on_and_leaves(jaxmm, jaxmm_json, tmp_path_factory) -> Callable[..., None]:
+    """Returns the check that a run which lost its last checkpoint ends in the same state, and is exported.
+
+    Takes the folder of a run, in which it has two checkpoints or more, the words that trained it, and the name of the
+    part that is exported.
+    """
+
+    def check(run: Path, *words: str, part: str) -> None:
+        again = tmp_path_factory.mktemp("again") / run.name
+        shutil.copytree(run, again)
+        *before, last = sorted((again / "checkpoints").iterdir(), key=lambda folder: int(folder.name))
+        assert before
+        shutil.rmtree(last)
+        jaxmm("train", *words, "--workdir", again)
+        assert jaxmm_json("verify", again) == jaxmm_json("verify", run)
+        exported = again / f"{part}.stablehlo"
+        jaxmm("export", again, "--format", "stablehlo", "--part", part, "--out", exported)
+        assert part in jaxmm("run", exported, "--describe").stdout
+
+    return check
 
 
 class ShortRun:

@@ -13,12 +13,13 @@ import jaxmm as library
 from jaxmm.data.procedural import all_combinations, synthesize
 
 CONFIG = "configs/dance_text/tiny.py"
+TWO_CHECKPOINTS = (CONFIG, "--loop.keep", "2")
 
 
 @pytest.fixture(scope="module")
 def run(jaxmm, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    jaxmm("train", CONFIG, "--workdir", folder)
+    jaxmm("train", *TWO_CHECKPOINTS, "--workdir", folder)
     return folder
 
 
@@ -78,9 +79,13 @@ def test_records_fall_and_are_plain_numbers(run):
 
 def test_train_again_changes_nothing(jaxmm, jaxmm_json, run):
     before = jaxmm_json("verify", run)
-    jaxmm("train", CONFIG, "--workdir", run)
+    jaxmm("train", *TWO_CHECKPOINTS, "--workdir", run)
     assert jaxmm_json("verify", run) == before
     assert before["ok"] is True and len(before["state_sha256"]) == 64
+
+
+def test_goes_on_from_a_checkpoint_and_is_exported(goes_on_and_leaves, run):
+    goes_on_and_leaves(run, *TWO_CHECKPOINTS, part="motion")
 
 
 def test_train_another_config_in_the_same_folder_shows_the_difference(jaxmm, run):

@@ -12,14 +12,14 @@ from jaxmm.data.video.sources import ProceduralVideos
 from jaxmm.model import load
 from jaxmm.rendering.film import write_mp4
 
-CONFIG = "configs/clip_har/tiny.py"
+TWO_CHECKPOINTS = ("configs/clip_har/tiny.py", "--loop.keep", "2")
 SEEN_IN_ONE_FRAME = 1 / 4  # how a shape looks is told by one frame, which of four ways it moves by none
 
 
 @pytest.fixture(scope="module")
 def trained(jaxmm, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "actions"
-    jaxmm("train", CONFIG, "--workdir", folder)
+    jaxmm("train", *TWO_CHECKPOINTS, "--workdir", folder)
     return folder
 
 
@@ -41,6 +41,10 @@ def films(tmp_path_factory) -> Path:
     for video in source.inventory(None).items():
         write_mp4(folder / f"{video.label}.mp4", np.asarray(video.make(64)), fps=8.0)
     return folder
+
+
+def test_goes_on_from_a_checkpoint_and_is_exported(goes_on_and_leaves, trained):
+    goes_on_and_leaves(trained, *TWO_CHECKPOINTS, part="head")
 
 
 def test_what_is_taken_for_what_is_drawn_and_tabled(jaxmm_json, trained, tmp_path):

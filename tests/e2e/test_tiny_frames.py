@@ -35,19 +35,20 @@ MODULES = {
     "semantic_alignment": "encoder=TemporalConvNet(dims=(8,)), projector=FrameProjector(8, embedding_dim=64)",
     "segmentation": "head=MultiStageTcn(num_labels=27, num_stages=1, num_layers=2, dim=8)",
 }
+TWO_CHECKPOINTS = {name: (f"configs/{name}/tiny.py", "--loop.keep", "2") for name in MODULES}
 
 
 @pytest.fixture(scope="module")
 def alignment(jaxmm, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "alignment"
-    jaxmm("train", "configs/semantic_alignment/tiny.py", "--workdir", folder)
+    jaxmm("train", *TWO_CHECKPOINTS["semantic_alignment"], "--workdir", folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def segmentation(jaxmm, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "segmentation"
-    jaxmm("train", "configs/segmentation/tiny.py", "--workdir", folder)
+    jaxmm("train", *TWO_CHECKPOINTS["segmentation"], "--workdir", folder)
     return folder
 
 
@@ -92,6 +93,12 @@ def test_actions_that_were_never_named_are_found_by_their_descriptions(jaxmm_jso
     # Among the five that training never named.
     assert scores["test/unseen/own_chance@1"] == pytest.approx(1 / 5)
     assert scores["test/unseen/own_accuracy@1"] >= 2 * scores["test/unseen/own_chance@1"]
+
+
+@pytest.mark.parametrize("system", ["semantic_alignment", "segmentation"])
+def test_goes_on_from_a_checkpoint_and_is_exported(goes_on_and_leaves, alignment, segmentation, system):
+    run = {"semantic_alignment": alignment, "segmentation": segmentation}[system]
+    goes_on_and_leaves(run, *TWO_CHECKPOINTS[system], part="frames")
 
 
 def test_pictures_are_drawn_of_every_video(jaxmm, alignment, tmp_path):

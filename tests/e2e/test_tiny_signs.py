@@ -8,13 +8,14 @@ import pytest
 
 from jaxmm.data.sign.folder import read_sign_folder
 
-CONFIG = "configs/text2sign/tiny.py"
+# Checkpoints are nearer to the end than half of it.
+TWO_CHECKPOINTS = ("configs/text2sign/tiny.py", "--loop.keep", "2", "--loop.save_every", "10")
 
 
 @pytest.fixture(scope="module")
 def run(jaxmm, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "signs"
-    jaxmm("train", CONFIG, "--workdir", folder)
+    jaxmm("train", *TWO_CHECKPOINTS, "--workdir", folder)
     return folder
 
 
@@ -68,6 +69,10 @@ def test_losses_fall_and_the_critic_starts_late(run):
     assert np.mean(reconstruction[-3:]) < 0.7 * reconstruction[0]
     real = [row["train/critic/real"] for row in rows if "train/critic/real" in row]
     assert abs(real[0]) < 0.5 < max(real)
+
+
+def test_goes_on_from_a_checkpoint_and_is_exported(goes_on_and_leaves, run):
+    goes_on_and_leaves(run, *TWO_CHECKPOINTS, part="generator")
 
 
 def test_generates_files_that_say_what_was_asked(jaxmm_json, run, tmp_path):

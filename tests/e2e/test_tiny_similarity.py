@@ -10,7 +10,7 @@ from jaxmm.cli import main
 from jaxmm.data.video.sources import ProceduralVideos
 from jaxmm.rendering.film import write_mp4
 
-CONFIG = "configs/video_similarity/tiny.py"
+TWO_CHECKPOINTS = ("configs/video_similarity/tiny.py", "--loop.keep", "2")
 # Of the area under the ROC curve. Who is blind to the order of frames, and tells looks alone, reaches 0.92.
 CHANCE, MARGIN = 0.5, 0.35
 FILMS = (("red_bar", "green_square"), ("blue_triangle", "yellow_cross"))
@@ -19,7 +19,7 @@ FILMS = (("red_bar", "green_square"), ("blue_triangle", "yellow_cross"))
 @pytest.fixture(scope="module")
 def trained(jaxmm, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "similarity"
-    jaxmm("train", CONFIG, "--workdir", folder)
+    jaxmm("train", *TWO_CHECKPOINTS, "--workdir", folder)
     return folder
 
 
@@ -67,6 +67,10 @@ def test_what_belongs_together_is_told_beyond_chance(trained, told, tmp_path):
     assert names == ["curves.png", "pairs.csv", "scores.png"]
     again, _ = told("evaluate", trained, "--ensemble", trained)
     assert again["test/roc_auc"] == pytest.approx(scores["test/roc_auc"])
+
+
+def test_goes_on_from_a_checkpoint_and_is_exported(goes_on_and_leaves, trained):
+    goes_on_and_leaves(trained, *TWO_CHECKPOINTS, part="score")
 
 
 def test_every_pair_of_files_is_compared(trained, films, told):
