@@ -197,7 +197,7 @@ def test_commands_that_are_not_run_are_taken(block, tmp_path, monkeypatch, capsy
 
 @pytest.mark.parametrize("page", sorted(PAGES))
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)\s]+)\)", PAGES[page].read_text()):
+    for target in re.findall(r"(?:\]\(|src=\")([^)\s\"]+)[)\"]", PAGES[page].read_text()):
         if urlparse(target).scheme:
             continue
         path, _, anchor = target.partition("#")
