@@ -1,6 +1,6 @@
 """From JAX's equations to ONNX nodes: an equation at a time, and loops as graphs inside the graph."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -147,7 +147,7 @@ class _Walk:
     def _scan(self, equation: Any) -> None:
         """Adds a loop over the first axis; what it does not change it sees by its outer name."""
         params = equation.params
-        num_consts, num_carry, closed = params["num_consts"], params["num_carry"], params["jaxpr"]
+        (num_consts, num_carry), closed = _scan_lengths(params), params["jaxpr"]
         consts, start, over = _parts([self._whole(own) for own in equation.invars], num_consts, num_carry)
         body, jaxpr = self._graph.inner(), closed.jaxpr
         _, carried, scanned = _parts(jaxpr.invars, num_consts, num_carry)
@@ -171,6 +171,14 @@ class _Walk:
             scan_output_directions=[backwards] * (len(results) - num_carry),
         )
         self._values.update(zip(equation.outvars, outputs, strict=True))
+
+
+def _scan_lengths(params: Mapping[str, Any]) -> tuple[int, int]:
+    """Returns how many constants and how many states a loop has."""
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    consts, carry, _ = params["ft_in"].unpack()  # of newer JAX
+    return len(consts), len(carry)
 
 
 def _parts(values: Sequence[Any], num_consts: int, num_carry: int) -> tuple[list[Any], list[Any], list[Any]]:

@@ -47,7 +47,8 @@ def trace(part: Part, params: Params, collections: Collections, *, precision: st
         >>> def sums(params, collections, batch):
         ...     return {"y": params["w"]["used"] * batch["x"].sum(axis=1)}
         >>> part = Part(name="sums", function=sums, inputs=(x,), outputs={"y": "sums"}, sizes={"batch": (1, None)})
-        >>> traced = trace(part, {"w": {"used": np.ones(1), "unused": np.ones(9)}}, {}, precision="highest")
+        >>> params = {"w": {"used": np.ones(1, np.float32), "unused": np.ones(9, np.float32)}}
+        >>> traced = trace(part, params, {}, precision="highest")
         >>> sorted(traced.parameters), traced.outputs[0].shape
         (['params/w/used'], ('batch',))
     """

@@ -46,9 +46,10 @@ class Decoder:
         import av.error
         from av.stream import Disposition
 
-        # The metadata of damaged files are no text; `file:` keeps names such as `concat:a` from being more than names.
-        try:
-            self._container = av.open(f"file:{self._path}", metadata_errors="replace", container_options=_OPTIONS)
+        # The metadata of damaged files are no text, which PyAV from 19 on does not mind.
+        lenient = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+        try:  # `file:` keeps names such as `concat:a` from being more than names
+            self._container = av.open(f"file:{self._path}", container_options=_OPTIONS, **lenient)
         except av.error.ArgumentError as error:
             raise DecodeError("is no video, or of a kind that is not read") from error
         videos = self._container.streams.video
