@@ -47,7 +47,7 @@ class Decoder:
         from av.stream import Disposition
 
         # The metadata of damaged files are no text, which PyAV from 19 on does not mind.
-        lenient = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+        lenient: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
         try:  # `file:` keeps names such as `concat:a` from being more than names
             self._container = av.open(f"file:{self._path}", container_options=_OPTIONS, **lenient)
         except av.error.ArgumentError as error:
