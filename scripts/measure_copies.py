@@ -19,7 +19,7 @@ import numpy as np
 
 import jaxmm
 from jaxmm.data.similar_videos import SimilarVideos
-from jaxmm.data.video.clip import FrameView, VideoClip
+from jaxmm.data.video.clip import ActionVideo, FrameView
 from jaxmm.data.video.copies import CopiedVideos
 from jaxmm.data.video.reader import VideoReader
 from jaxmm.model import Model
@@ -42,10 +42,10 @@ def verification(model: Model, data: SimilarVideos, videos: Path, bootstrap: int
     return scored_pairs([there], split="train").metrics(num_resamples=bootstrap)
 
 
-def queries(clips: Sequence[VideoClip], count: int) -> Iterator[VideoClip]:
+def queries(clips: Sequence[ActionVideo], count: int) -> Iterator[ActionVideo]:
     """Yields altered excerpts of all videos in turn, so that long videos ask no more than short ones."""
     rng = np.random.default_rng(SEED)
-    by_source = collections.defaultdict[str, list[VideoClip]](list)
+    by_source = collections.defaultdict[str, list[ActionVideo]](list)
     for clip in clips:
         if clip.tags["kind"] != "original":
             by_source[clip.tags["source"]].append(clip)
