@@ -12,7 +12,9 @@ import collections
 import dataclasses
 import itertools
 import json
+import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +59,7 @@ def queries(clips: Sequence[ActionVideo], count: int) -> Iterator[ActionVideo]:
 def search(model: Model, data: SimilarVideos, videos: Path, count: int) -> dict[str, float]:
     """Returns how often an altered excerpt finds its source first, by kind, and how often also its place."""
     assert isinstance(data.source, CopiedVideos)
-    index = jaxmm.index_files(model, videos, report=print)
+    index = jaxmm.index_files(model, videos, report=partial(print, file=sys.stderr))
     source = excerpts(data.source, copies=8, stride=1.0)
     clips = [clip for recording in source.inventory(videos).recordings for clip in recording.read()]
     view = FrameView(fps=data.fps, frame_size=data.frame_size, max_frames=data.max_frames)
