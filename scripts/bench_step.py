@@ -2,7 +2,8 @@
 
 Each variant runs in a process of its own, and the variants of a case take turns round after round, so that what else
 the machine does meets all of them. A process reports its fastest step; a ratio is that of one round, and the table
-gives the median over rounds with the smallest and the largest. Below one, ours is faster.
+gives the median over rounds with the smallest and the largest. Below one, ours is faster. Each measurement is told on
+the standard error stream as it ends, and the table comes last.
 
 "unlocked" is the same PyTorch with MKL's check for an Intel processor answered yes: on AMD its float32 products run at
 less than half of the machine's peak otherwise. That column needs a C compiler, and is left out without one.
@@ -102,6 +103,7 @@ def table(cases: list[str], rounds: int) -> None:
             for _ in range(rounds):
                 for variant in variants:
                     taken[variant].append(measure(case, variant, library))
+                    print(f"{case} {variant}: {taken[variant][-1]:.4g} ms", file=sys.stderr, flush=True)
             shown.add_row(
                 case,
                 *(f"{min(taken[name]):.4g}" if name in taken else "-" for name in ("torch", "unlocked")),
