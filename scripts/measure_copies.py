@@ -2,7 +2,7 @@
 
 First pairs of excerpts of a folder of videos are told apart, by kind of alteration; then the whole videos are a gallery
 in which altered excerpts look for their source. Excerpts and alterations are drawn anew, from another seed than that of
-training. The folder must not be the one that the run was trained on.
+training. The folder may not be the one that the run was trained on.
 
 Usage: python scripts/measure_copies.py RUN VIDEOS [--queries 200] [--bootstrap 1000]
 """
@@ -91,6 +91,8 @@ def main() -> None:
     data = model.experiment.data
     if not (isinstance(data, SimilarVideos) and isinstance(data.source, CopiedVideos)):
         parser.error(f"{chosen.run}: was not trained on altered copies; train configs/video_similarity/copies.py")
+    if chosen.videos.resolve() == Path(data.root).resolve():
+        parser.error(f"{chosen.videos}: {chosen.run} was trained on this folder; give videos that it has not seen")
     scores = verification(model, data, chosen.videos, chosen.bootstrap)
     print(json.dumps(scores | search(model, data, chosen.videos, chosen.queries), indent=2))
 

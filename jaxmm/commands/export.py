@@ -58,7 +58,7 @@ class RunArtefact:
         UseAppendAction[tuple[str, ...]], arg(help="Text to read, where the file has a tokenizer; may be repeated.")
     ] = ()
     out: Annotated[Path | None, arg(help="File to write the outputs to, .npz.")] = None
-    describe: Annotated[bool, arg(help="Only print what it takes and gives.")] = False
+    describe: Annotated[bool, arg(help="Only print what it takes and gives; with --json all it says.")] = False
     json: Json = False
 
     def __call__(self) -> None:
@@ -69,7 +69,8 @@ class RunArtefact:
         from jaxmm.artefact import load, read_metadata
 
         if self.describe:
-            print(read_metadata(self.artefact).describe())
+            about = read_metadata(self.artefact)
+            print(about.as_json() if self.json else about.describe())
             return
         if self.input is None and not self.text:
             raise ConfigError(f"nothing to run {self.artefact} on; give --input FILE.npz, or --text TEXT of texts")
