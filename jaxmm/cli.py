@@ -112,7 +112,8 @@ def _config_with_fields(words: Sequence[str]) -> tuple[tuple[str, ...], str] | N
     rest = words[len(name) :]
     configs = [word for word in rest if word.endswith(".py")]
     first = list(itertools.takewhile(lambda word: not word.startswith("-"), rest))
-    several = name == ("compare",) and max(len(configs), len(first)) > 1  # have no fields in common
+    compared = [word for word in rest if word.endswith(".py") or Path(word, "config.json").is_file()]
+    several = name == ("compare",) and max(len(compared), len(first)) > 1  # have no fields in common
     return None if several or not configs else (name, configs[0])
 
 

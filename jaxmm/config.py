@@ -76,7 +76,7 @@ def decode(document: Any, *, allowed_prefixes: Sequence[str] = ALLOWED_PREFIXES)
     _check_choices(kind, values)
     try:
         return kind(**values)
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:  # a field that is of another type than its checks expect
         raise ConfigError(f"{document[_CLASS]}: {reason(error)}; the file is of another version") from error
 
 

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
 
 _MOST_SHAPES = 6
-_TELLING = ("recall@1", "signing/ndtw_mje", "reconstruction/ape", "val/loss", "segments/accuracy", "f1@50/exclusive")
+_TELLING = (
+    "recall@1",
+    "signing/ndtw_mje",
+    "reconstruction/ape",
+    "val/loss",
+    "segments/accuracy",
+    "f1@50/exclusive",
+    "val/top1",
+    "val/roc_auc",
+)
 _WIDEST = 1000
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of <malloc.h>
 
@@ -82,7 +91,7 @@ def show(values: Mapping[str, Any], *, title: str, as_json: bool) -> None:
 
 
 def show_scores(scores: Mapping[str, float], *, title: str, as_json: bool) -> None:
-    """Prints scores, those named `<split>/<column>/<metric>` side by side, intervals below; or one JSON object.
+    """Prints scores with their intervals, those named `<split>/<column>/<metric>` side by side; or one JSON object.
 
     Example:
         >>> show_scores({"step": 3.0, "test/signing/ape": 0.25}, title="", as_json=True)
@@ -94,9 +103,11 @@ def show_scores(scores: Mapping[str, float], *, title: str, as_json: bool) -> No
     from rich.console import Console
     from rich.table import Table
 
-    placed = [name.split("/", 2) for name in scores if name.count("/") > 1 and not name.endswith(("/low", "/high"))]
+    named = [name for name in scores if not name.endswith(("/low", "/high"))]
+    placed = [name.split("/", 2) for name in named if name.count("/") > 1]
     columns = {f"{split}/{column}": column for split, column, _ in placed}
-    show({name: value for name, value in scores.items() if name.count("/") < 2}, title=title, as_json=False)
+    alone = {name: (_shown(scores[name]), _interval(scores, name)) for name in named if name.count("/") < 2}
+    show({name: "  ".join(filter(None, told)) for name, told in alone.items()}, title=title, as_json=False)
     table = Table(box=None)
     for column in (", ".join(dict.fromkeys(split for split, *_ in placed)), *columns.values()):
         table.add_column(column)

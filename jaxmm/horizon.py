@@ -12,8 +12,8 @@ class Stage:
 
     Attributes:
         epochs: Its length, >= 1.
-        pattern: Regular expression searched in paths such as `visual/block_11/mlp/kernel`; what matches begins to train
-            here unless an earlier stage has begun it. What no stage matches never trains.
+        pattern: Regular expression searched in paths such as `visual/layer_11/feedforward_in/kernel`; what matches
+            begins to train here unless an earlier stage has begun it. What no stage matches never trains.
         lr_scale: Multiplies the learning rate of all that trains in this stage, > 0.
 
     Raises:

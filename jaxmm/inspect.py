@@ -40,12 +40,17 @@ def parts(experiment: Experiment, *, num_joints: int | None = None, depth: int =
         num_joints: Joints of the skeleton, >= 1, where data may be of any; None takes a usual number.
         depth: Number of path elements after which parameters are summed up, >= 1.
 
+    Raises:
+        ConfigError: If there are no joints, or parameters would be summed up under no name.
+
     Example:
         >>> from jaxmm import DanceTextTask, MotionText
         >>> rows = parts(Experiment(task=DanceTextTask(), data=MotionText()), num_joints=25, depth=2)
         >>> [(row.name, row.num_parameters) for row in rows if row.name == "motion/gru"]
         [('motion/gru', 1773568)]
     """
+    if depth < 1:
+        raise ConfigError(f"depth is {depth}; give 1 or more")
     batch = experiment.data.blank_batch(num_joints=num_joints)
     params = jax.eval_shape(experiment.task.init_variables, jax.random.key(0), batch)[0]
     frozen = experiment.task.frozen(params) | experiment.task.optimizer.frozen(params, experiment.loop.horizon())

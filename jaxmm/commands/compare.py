@@ -14,8 +14,6 @@ from jaxmm.errors import ConfigError
 if TYPE_CHECKING:
     from jaxmm.experiment import Experiment
 
-Bootstrap = Annotated[int, arg(help="Draws for 95% intervals over videos, or what they were cut from; 0 prints none.")]
-
 
 @dataclasses.dataclass(frozen=True)
 class CompareArchitectures:
@@ -33,7 +31,7 @@ class CompareArchitectures:
         ),
     ] = None
     architectures: Annotated[tuple[str, ...], arg(help="Which to train; all by default.")] = ()
-    bootstrap: Bootstrap = 1000
+    bootstrap: Annotated[int, arg(help="Draws for 95% intervals over what videos were cut from, 1 or more.")] = 1000
     json: Json = False
 
     def __call__(self, experiment: "Experiment") -> None:
@@ -66,7 +64,9 @@ class Compare:
             "alignment that never saw it. 0: made by one that was fitted to their labels."
         ),
     ] = None
-    bootstrap: Bootstrap = 1000
+    bootstrap: Annotated[
+        int, arg(help="Draws for 95% intervals over videos, or what they were cut from; of features 0 prints none.")
+    ] = 1000
     timelines: Annotated[
         bool, arg(help="Of a segmentation: also draw a timeline of every test video (needs the extra 'plots').")
     ] = False

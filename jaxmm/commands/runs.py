@@ -49,7 +49,7 @@ class Evaluate:
     run: Positional[Path]
     root: Root = None
     split: Split = "test"
-    bootstrap: Annotated[int, arg(help="Draws for 95% intervals over queries or clips; 0 prints none.")] = 0
+    bootstrap: Annotated[int, arg(help="Draws for 95% intervals over what is scored; 0 prints none.")] = 0
     protocol: Annotated[
         Literal["all", "similar_captions", "dissimilar", "small_batches"] | None,
         arg(
@@ -73,13 +73,14 @@ class Evaluate:
     ] = None
     ensemble: Annotated[
         UseAppendAction[tuple[Path, ...]],
-        arg(help="Of classified videos: a further run whose probabilities are averaged; may be repeated."),
+        arg(help="Of classified or compared videos: a further run, with which probabilities are averaged; repeatable."),
     ] = ()
     pictures: Annotated[
         Path | None,
         arg(
             help="Of videos: folder to write timelines to, and how near features are to their descriptions; of "
-            "classified videos, which classes are taken for which, as a picture and as CSV (needs the extra 'plots')."
+            "classified videos, which classes are taken for which, as a picture and as CSV; of compared videos, "
+            "curves, scores and a table of pairs (needs the extra 'plots')."
         ),
     ] = None
     checkpoint: Checkpoint = "last"
@@ -116,12 +117,15 @@ def _measured(run: Path, scores: "Mapping[str, float]", *, protocol: str) -> dic
     from jaxmm.evaluate.signs import SignDistance
     from jaxmm.experiment import read_experiment
     from jaxmm.model import CONFIG_FILE
+    from jaxmm.similarity.evaluation import THRESHOLD
     from jaxmm.tasks.semantic_alignment import SemanticAlignmentTask
 
     if f"protocol/{protocol}" in scores:
         return {"protocol": protocol}
     if any(name.endswith("/top1") for name in scores):
         return {"macro": "the mean over classes"}
+    if any(name.endswith("/roc_auc") for name in scores):
+        return {"told alike": f"from a probability of {THRESHOLD} on"}
     if any("/segments/" in name for name in scores):
         task = read_experiment(run / CONFIG_FILE).task
         how: dict[str, object] = {"F1": "over the segments of all videos"}

@@ -90,8 +90,15 @@ class MotionText(MotionView, Captioned):
         return check_source(self.source, root, split=self.split)
 
     def blank_batch(self, *, num_joints: int | None = None) -> Batch:
-        """Returns a batch of one row of zeros: the longest motion, by default of 25 joints, and the longest text."""
-        still = np.zeros((self.num_frames, num_joints or _USUAL_JOINTS, 3), np.float32)
+        """Returns a batch of one row of zeros: the longest motion, by default of 25 joints, and the longest text.
+
+        Raises:
+            ConfigError: If there are no joints.
+        """
+        num_joints = _USUAL_JOINTS if num_joints is None else num_joints
+        if num_joints < 1:
+            raise ConfigError(f"num_joints is {num_joints}; give 1 or more")
+        still = np.zeros((self.num_frames, num_joints, 3), np.float32)
         return {**self.blank_texts(), **self.stack([still], num_rows=1)}
 
     def saved_skeleton(self, assets: Path) -> Skeleton:

@@ -79,7 +79,8 @@ def compare_architectures(
         such a split. The other scores are in `report.json`.
 
     Raises:
-        ConfigError: If one is of another system, or compares other videos, or a folder holds another run.
+        ConfigError: If one is of another system or named `ensemble`, or compares other videos, or a folder holds
+            another run.
         DataError: If the data cannot be read, or all pairs are the same or all different.
         MissingExtraError: If matplotlib is not installed.
 
@@ -91,6 +92,8 @@ def compare_architectures(
     check_figures()
     if num_resamples < 1:
         raise ConfigError(f"bootstrap is {num_resamples}; give 1 draw or more, as differences are told by intervals")
+    if ENSEMBLE in candidates:
+        raise ConfigError(f"one of what is compared is named {ENSEMBLE}, as the best together are; rename it")
     for own in candidates.values():
         if isinstance(own, Experiment):
             _checked(own)

@@ -50,8 +50,8 @@ class ClipHarTask(VideoTask):
         prompts: The sentences that name a class.
         embedding_dim: Width of a learnt projection of a video's vector to the space of the prompts; None where
             features lie there already, as those of CLIP do.
-        objective: How videos are told from each other by the prompts of their classes; those of one class belong
-            together.
+        objective: How videos are told from each other by the prompts of their classes; those of one class have the
+            same caption.
         contrastive_weight: How much that counts, >= 0.
 
     Raises:
@@ -94,6 +94,10 @@ class ClipHarTask(VideoTask):
             raise ConfigError("task.head_weight and task.contrastive_weight are both 0; raise one")
         if self.contrastive_weight and self.semantics is None:
             raise ConfigError("task.contrastive_weight is above 0, but task.semantics is None; name a text backbone")
+        if self.objective.compares == "similar_caption":
+            raise ConfigError(
+                "task.objective.found_by is similar_caption, but videos belong together by their classes; leave it out"
+            )
         if self.embedding_dim is not None and self.semantics is None:
             raise ConfigError("task.embedding_dim is given, but task.semantics is None; leave it out")
 
@@ -249,7 +253,7 @@ class ClipHarTask(VideoTask):
         label: Int[Array, "batch"],
         example_mask: Bool[Array, "batch"],
     ) -> tuple[Float[Array, "batch"], Metrics]:
-        positives = label[:, None] == label[None, :]
+        positives = None if self.objective.compares == "nothing" else label[:, None] == label[None, :]
         return self.objective.losses(
             params["objective"], video, prompts, example_mask=example_mask, positives=positives
         )

@@ -74,6 +74,7 @@ def test_a_margin_is_studied_with_fields_of_the_config(told, tmp_path):
         ),
         (("compare", OTHER, "--workdir", "{}"), "SegmentationTask compares no videos"),
         (("compare", CONFIG, OTHER, "--workdir", "{}"), "two of what is compared have the same name"),
+        (("compare", "--workdir", "{}", CONFIG, OTHER), "two of what is compared have the same name"),
         (("compare", "no/a.py", "no/b.py", "--workdir", "{}"), "no/a.py: no such config file"),
         (("compare", CONFIG, OTHER, "--workdir", "{}", "--timelines"), "--timelines go with an alignment"),
         (

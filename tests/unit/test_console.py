@@ -32,12 +32,14 @@ def test_values_are_one_flat_object_or_a_table(capsys):
 
 def test_scores_of_several_answers_stand_side_by_side_with_their_intervals(capsys):
     scores = {"step": 3.0, "test/made/ape": 0.25, "test/made/ape/low": 0.2, "test/made/ape/high": 0.3}
+    scores |= {"test/top1": 0.5, "test/top1/low": 0.4, "test/top1/high": 0.6}
     scores |= {"test/real/ape": 0.5, "test/real/codes/mean": 1.0, f"test/{'x' * 90}/ape": 0.0}
     show_scores(scores, title="runs/[mine]", as_json=False)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines == [
         ["runs/[mine]"],
         ["step", "3"],
+        ["test/top1", "0.5000", "0.4000", "to", "0.6000"],
         ["test", "made", "real", "x" * 90],
         ["ape", "0.2500", "0.5000", "0"],
         ["0.2000", "to", "0.3000"],

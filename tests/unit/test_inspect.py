@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxmm.data.motion_text import MotionText
+from jaxmm.errors import ConfigError
 from jaxmm.experiment import Experiment, read_config
 from jaxmm.horizon import Stage
 from jaxmm.inspect import parts, totals
@@ -39,6 +40,12 @@ def test_parts_hold_every_parameter_once_at_any_depth(experiment, batch):
 def test_depth_chooses_how_far_names_go(experiment):
     assert [row.name for row in parts(experiment, num_joints=5, depth=1)] == ["motion", "text"]
     assert {row.name for row in parts(experiment, num_joints=5, depth=2)} >= {"motion/gru", "text/backbone"}
+
+
+@pytest.mark.parametrize(("asked", "message"), [({"num_joints": 0}, "num_joints is 0"), ({"depth": 0}, "depth is 0")])
+def test_numbers_below_one_are_refused(experiment, asked, message):
+    with pytest.raises(ConfigError, match=f"{message}; give 1 or more"):
+        parts(experiment, **asked)
 
 
 def test_parameters_of_the_seed_at_its_defaults(seed_experiment):

@@ -15,6 +15,7 @@ from jaxmm.encoders.clip import ClipVision
 from jaxmm.encoders.heads import ClassifierHead
 from jaxmm.errors import ConfigError
 from jaxmm.horizon import Horizon, Stage
+from jaxmm.objectives.settings import Contrastive
 from jaxmm.tasks import frame_features
 from jaxmm.tasks.clip_har import ClipHarTask
 from jaxmm.tasks.frame_features import FEATURES
@@ -87,6 +88,22 @@ def test_the_loss_is_the_weighted_sum_of_both():
 
     parts = loss(head_weight=1.0, contrastive_weight=0.0) + 0.5 * loss(head_weight=0.0, contrastive_weight=1.0)
     np.testing.assert_allclose(loss(head_weight=1.0, contrastive_weight=0.5), parts, rtol=1e-5)
+
+
+def test_videos_of_one_class_are_negatives_only_where_that_is_asked_for():
+    params, collections = variables_of(PROMPTED)
+    collections = {**collections, "classes": {"embeddings": PROMPTED.class_embeddings(VOCABULARY)}}
+    seen = {name: np.repeat(values, 2, axis=0) for name, values in DATA.blank_batch().items() if name != "frames"}
+    batch = seen | {FEATURES: np.ones((2, 4, 6), np.float32), "label": np.array([2, 2], np.int32)}
+
+    def loss(false_negatives):
+        objective = Contrastive(false_negatives=false_negatives)
+        task = dataclasses.replace(PROMPTED, head_weight=0.0, contrastive_weight=1.0, objective=objective)
+        return losses(task, params, collections, batch)[0]
+
+    # The same video twice, by the same prompt: told from itself by chance, or from nothing.
+    np.testing.assert_allclose(loss("keep"), np.log(2), rtol=1e-5)
+    np.testing.assert_allclose(loss("mask"), 0, atol=1e-5)
 
 
 def test_a_class_is_the_mean_of_its_prompts():
@@ -169,6 +186,10 @@ def test_frames_are_seen_at_every_step_where_features_cannot_be_kept(data, why):
         ({"embedding_dim": 4}, "task.embedding_dim is given, but task.semantics is None"),
         ({"label_smoothing": 1.0}, "task.label_smoothing is 1.0; give 0 or more, below 1"),
         ({"adapter_dim": -1}, "task.adapter_dim is -1; give 0 or more"),
+        (
+            {"objective": Contrastive(false_negatives="mask", found_by="similar_caption")},
+            "found_by is similar_caption, but videos belong together by their classes",
+        ),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(settings, message):
