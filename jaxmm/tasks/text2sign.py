@@ -91,6 +91,11 @@ class Text2SignTask(SignTask):
     def _players(self, params: Params) -> list[str]:
         return [player for player, parts in _PLAYERS.items() if parts[0] in params]
 
+    def moving(self, params: Params, horizon: Horizon) -> Params:
+        """Returns the parameters of both players that the run, or its stage, changes; the others are None."""
+        players = [self._moving(player, params, horizon) for player in self._players(params)]
+        return {name: part for moving in players for name, part in moving.items()}
+
     def _moving(self, player: str, params: Params, horizon: Horizon) -> Params:
         own, optimizer = self._own(player, params), self._optimizer(player)
         return moving_part(own, self.frozen(params) | optimizer.frozen(own, horizon, whole=params))
