@@ -13,7 +13,7 @@ import numpy as np
 from jax.experimental.multihost_utils import process_allgather, sync_global_devices
 
 from jaxmm import snapshot
-from jaxmm.errors import CheckpointError, DamagedError, DiskFullError
+from jaxmm.errors import CheckpointError, DamagedError, DiskFullError, JaxmmError, reason
 from jaxmm.files import is_disk_full
 from jaxmm.manifest import damage, read_facts, sync_to_disk
 from jaxmm.state import TrainState
@@ -122,9 +122,10 @@ class Checkpoints:
             raise DiskFullError(f"{folder}: the disk is full, so the step is not saved") from failure
         if failure is None:
             raise CheckpointError(f"{folder}: another process could not save it; see what that one says")
-        if isinstance(failure, OSError):
-            raise CheckpointError(f"{folder}: cannot be saved ({failure})") from failure
-        raise failure
+        if isinstance(failure, JaxmmError):
+            raise failure
+        why = reason(failure) or type(failure).__name__  # TensorStore and Orbax each raise their own kinds
+        raise CheckpointError(f"{folder}: cannot be saved ({why})") from failure
 
     def restore(self, like: TrainState, data: grain.DatasetIterator | None, *, step: int) -> TrainState:
         """Returns the state saved at `step`, and puts `data` where it was.

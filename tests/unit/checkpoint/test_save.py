@@ -41,9 +41,16 @@ def test_a_full_disk_leaves_the_older_steps_and_nothing_else(error, tmp_path, mo
         assert checkpoints.steps() == [5]
 
 
-def test_another_error_is_not_taken_for_a_full_disk(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError(errno.EACCES, "Permission denied"),
+        ValueError("DATA_LOSS: Error writing: permission denied [OS error 5: EIO Input/output error]"),
+    ],
+)
+def test_another_error_is_not_taken_for_a_full_disk(error, tmp_path, monkeypatch):
     def fail(*_):
-        raise PermissionError(errno.EACCES, "Permission denied")
+        raise error
 
     monkeypatch.setattr("jaxmm.snapshot.seal", fail)
     with (
@@ -52,6 +59,7 @@ def test_another_error_is_not_taken_for_a_full_disk(tmp_path, monkeypatch):
     ):
         checkpoints.save(state_at(5), at_step(5), {})
     assert not isinstance(caught.value, DiskFullError)
+    assert caught.value.__cause__ is error
 
 
 def test_no_older_step_is_removed_for_one_that_the_disk_did_not_keep(tmp_path, monkeypatch):
