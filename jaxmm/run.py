@@ -14,7 +14,7 @@ from jax.experimental.multihost_utils import process_allgather, sync_global_devi
 from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
-from jaxmm.checkpoint import FOLDER, Checkpoints
+from jaxmm.checkpoint import FOLDER, LOCK, Checkpoints
 from jaxmm.config import decode, differences, encode
 from jaxmm.data.dataset import Dataset
 from jaxmm.errors import CheckpointError, ConfigError, Interrupted
@@ -211,7 +211,7 @@ def _learnt(experiment: Experiment) -> object:
 
 def _foreign(run: Path) -> set[str]:
     """Returns what a start of ours, killed at any moment, cannot have left in a folder without a config."""
-    mine = {ASSETS_FOLDER, FOLDER}
+    mine = {ASSETS_FOLDER, FOLDER, LOCK}
     return {entry.name for entry in run.iterdir() if not entry.name.startswith(f".{CONFIG_FILE}.")} - mine
 
 
