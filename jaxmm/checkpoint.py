@@ -1,8 +1,11 @@
 """Checkpoints: the state, the position in the data and a manifest of hashes, saved and restored as one."""
 
+import fcntl
 import logging
+import os
 import shutil
 import time
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ import numpy as np
 from jax.experimental.multihost_utils import process_allgather, sync_global_devices
 
 from jaxmm import snapshot
-from jaxmm.errors import CheckpointError, DamagedError, DiskFullError
+from jaxmm.errors import CheckpointError, DamagedError, DiskFullError, JaxmmError, reason
 from jaxmm.files import is_disk_full
 from jaxmm.manifest import damage, read_facts, sync_to_disk
 from jaxmm.state import TrainState
@@ -21,6 +24,8 @@ from jaxmm.train.stopping import Better, rank
 from jaxmm.typing import Collections, Params
 
 FOLDER = "checkpoints"
+LOCK = ".lock"
+"""File of a run, empty, that the process holds which trains it."""
 DAMAGED = "damaged"
 """Folder, beside the steps, of those that were set aside."""
 
@@ -44,7 +49,11 @@ class Checkpoints:
         best_metric: Name of the metric whose best value marks the checkpoint to keep besides; None keeps none.
         best_is: Which of two of its values is the better one.
         fingerprint: What the data are, as JSON values; saved, and compared on restoring.
-        writable: Whether this process trains the run: it may save, and clears away what a killed save left.
+        writable: Whether this process trains the run: it may save, and clears away what a killed save left. No other
+            may meanwhile; of several processes of the run, the first one sees to that.
+
+    Raises:
+        CheckpointError: If another process trains in the folder.
 
     Example:
         >>> import tempfile
@@ -73,6 +82,8 @@ class Checkpoints:
         self._writable = writable
         if writable:
             self._folder.mkdir(parents=True, exist_ok=True)
+        leads = writable and jax.process_index() == 0
+        self._unlock = weakref.finalize(self, os.close, _locked(run / LOCK)) if leads else None
         self._clear()
 
     def __enter__(self) -> "Checkpoints":
@@ -80,6 +91,8 @@ class Checkpoints:
 
     def __exit__(self, *_: object) -> None:
         self._clear()
+        if self._unlock is not None:
+            self._unlock()
 
     def steps(self) -> list[int]:
         """Returns the steps that are saved, oldest first."""
@@ -122,9 +135,10 @@ class Checkpoints:
             raise DiskFullError(f"{folder}: the disk is full, so the step is not saved") from failure
         if failure is None:
             raise CheckpointError(f"{folder}: another process could not save it; see what that one says")
-        if isinstance(failure, OSError):
-            raise CheckpointError(f"{folder}: cannot be saved ({failure})") from failure
-        raise failure
+        if isinstance(failure, JaxmmError):
+            raise failure
+        why = reason(failure) or type(failure).__name__  # TensorStore and Orbax each raise their own kinds
+        raise CheckpointError(f"{folder}: cannot be saved ({why})") from failure
 
     def restore(self, like: TrainState, data: grain.DatasetIterator | None, *, step: int) -> TrainState:
         """Returns the state saved at `step`, and puts `data` where it was.
@@ -295,3 +309,18 @@ class Checkpoints:
         """Removes what no step needs; to another process than the one that trains, it may be a save under way."""
         if self._writable and jax.process_index() == 0:
             shutil.rmtree(self._folder / _PARTIAL, ignore_errors=True)
+
+
+def _locked(path: Path) -> int:
+    """Opens a file and locks it until it is closed, or the process ends, however it does."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)  # not inherited by programs that this one starts
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise CheckpointError(
+            f"{path.parent}: another process trains here; wait for its end, stop it, or choose another --workdir"
+        ) from error
+    except OSError as error:  # a file system without locks
+        _LOG.info("%s: cannot be locked (%s); start no second training here", path, error)
+    return handle

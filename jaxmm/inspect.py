@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxmm.errors import ConfigError
 from jaxmm.experiment import Experiment
+from jaxmm.optim import path_name
 from jaxmm.tasks.base import Embeds
 
 
@@ -53,7 +54,8 @@ def parts(experiment: Experiment, *, num_joints: int | None = None, depth: int =
         raise ConfigError(f"depth is {depth}; give 1 or more")
     batch = experiment.data.blank_batch(num_joints=num_joints)
     params = jax.eval_shape(experiment.task.init_variables, jax.random.key(0), batch)[0]
-    frozen = experiment.task.frozen(params) | experiment.task.optimizer.frozen(params, experiment.loop.horizon())
+    moving = jax.tree_util.tree_leaves_with_path(experiment.task.moving(params, experiment.loop.horizon()))
+    trained = {path_name(path) for path, _ in moving}
     found: dict[str, Part] = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         names = [str(entry.key) for entry in path]
@@ -62,7 +64,7 @@ def parts(experiment: Experiment, *, num_joints: int | None = None, depth: int =
         found[name] = Part(
             name=name,
             num_parameters=before.num_parameters + size,
-            trainable=before.trainable + (0 if "/".join(names) in frozen else size),
+            trainable=before.trainable + (size if "/".join(names) in trained else 0),
             shapes={**before.shapes, "/".join(names[len(name.split("/")) :]): leaf.shape},
         )
     return list(found.values())

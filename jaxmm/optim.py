@@ -115,6 +115,7 @@ class AdamW:
         horizon: Horizon,
         frozen: Set[str] = frozenset(),
         undecayed: Set[str] = frozenset(),
+        whole: Params | None = None,
     ) -> optax.GradientTransformation:
         """Returns the transformation for the moving part of a tree of parameters.
 
@@ -126,6 +127,7 @@ class AdamW:
             horizon: Length of the run, and its stage.
             frozen: Paths that never change, whatever their group.
             undecayed: Paths that change without weight decay.
+            whole: All parameters that stages may name, where other optimizers change the rest of them.
 
         Raises:
             ConfigError: If a parameter is in no group, or a group or a stage matches no parameter.
@@ -150,24 +152,30 @@ class AdamW:
             return (horizon.begins(path_name(path)) or 0) * len(groups) + index
 
         labels = jax.tree_util.tree_map_with_path(number, self._labels(params))
-        whole = dataclasses.replace(horizon, stage=None)
-        grouped = optax.partition(transforms, moving_part(labels, frozen | self.frozen(params, whole)))
+        run = dataclasses.replace(horizon, stage=None)
+        grouped = optax.partition(transforms, moving_part(labels, frozen | self.frozen(params, run, whole=whole)))
         if horizon.stage is not None:
             running = {
                 own: made for own, made in transforms.items() if cast(int, own) < (horizon.stage + 1) * len(groups)
             }
-            still = frozen | self.frozen(params, horizon)
+            still = frozen | self.frozen(params, horizon, whole=whole)
             grouped = _partly(grouped, optax.partition(running, moving_part(labels, still)))
         return grouped if self.clip_norm is None else optax.chain(optax.clip_by_global_norm(self.clip_norm), grouped)
 
-    def frozen(self, params: Params, horizon: Horizon) -> frozenset[str]:
+    def frozen(self, params: Params, horizon: Horizon, *, whole: Params | None = None) -> frozenset[str]:
         """Returns the paths of the parameters that do not move: those of groups that never do, or of later stages.
+
+        Args:
+            params: Those of this optimizer.
+            horizon: Length of the run, and its stage.
+            whole: All parameters that stages may name, where other optimizers change the rest of them.
 
         Raises:
             ConfigError: If a parameter is in no group, or a group or a stage matches no parameter.
         """
         leaves = [(path_name(path), group) for path, group in jax.tree_util.tree_leaves_with_path(self._labels(params))]
-        begun = {horizon.begins(path) for path, _ in leaves}
+        named = jax.tree_util.tree_leaves_with_path(params if whole is None else whole)
+        begun = {horizon.begins(path_name(path)) for path, _ in named}
         for number, stage in enumerate(horizon.stages):
             if number not in begun:
                 raise ConfigError(

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from jax.experimental.multihost_utils import sync_global_devices
+import numpy as np
+from jax.experimental.multihost_utils import process_allgather, sync_global_devices
 from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
-from jaxmm.checkpoint import FOLDER, Checkpoints
+from jaxmm.checkpoint import FOLDER, LOCK, Checkpoints
 from jaxmm.config import decode, differences, encode
 from jaxmm.data.dataset import Dataset
-from jaxmm.errors import CheckpointError, ConfigError
+from jaxmm.errors import CheckpointError, ConfigError, Interrupted
 from jaxmm.experiment import Experiment, read_experiment, write_experiment
 from jaxmm.horizon import Horizon
 from jaxmm.model import ASSETS_FOLDER, CONFIG_FILE
@@ -115,6 +116,7 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
             def begin(state: TrainState) -> tuple[TrainStep, Iterator[Batch]]:
                 embed = embedder(task, state, mesh)
                 with requests.deferred(deferring=False):  # the state is the first one, or saved
+                    _heed(requests, int(state.step))
                     ready = task.precompute(state.params, data, embed, state.horizon)
                 of_stage = dataclasses.replace(like, horizon=state.horizon)
                 step_fn = compile_train_step(task, of_stage, mesh, mode=experiment.devices.mode)
@@ -130,7 +132,15 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
                 stop=lambda: requests.received,
             )
             state = fit(experiment.loop, task.numerics, state, hooks)
+        _heed(requests, int(state.step))  # came with the last evaluation or save; who trains more runs begins none
     return {"step": float(state.step), "seconds": time.perf_counter() - started, **scores}
+
+
+def _heed(requests: StopRequests, step: int) -> None:
+    """Stops all processes where one was asked to while a step was saved; before the first step, none is yet."""
+    number = int(np.max(process_allgather(np.int32(requests.received or 0))))
+    if number and step:
+        raise Interrupted(number, saved_step=step)
 
 
 def leads() -> bool:
@@ -201,7 +211,7 @@ def _learnt(experiment: Experiment) -> object:
 
 def _foreign(run: Path) -> set[str]:
     """Returns what a start of ours, killed at any moment, cannot have left in a folder without a config."""
-    mine = {ASSETS_FOLDER, FOLDER}
+    mine = {ASSETS_FOLDER, FOLDER, LOCK}
     return {entry.name for entry in run.iterdir() if not entry.name.startswith(f".{CONFIG_FILE}.")} - mine
 
 

@@ -33,7 +33,7 @@ from jaxmm.signs.codes import SignCoder
 from jaxmm.signs.generation import SignMaker
 from jaxmm.similarity.answers import SimilarityAnswers
 from jaxmm.state import TrainState
-from jaxmm.tasks.base import Aligns, AnswersFrames, Classifies, Compares, Encodes, Generates, Task
+from jaxmm.tasks.base import Aligns, AnswersFrames, Classifies, Compares, Embeds, Encodes, Generates, Task
 from jaxmm.train.loop import Loop
 from jaxmm.train.step import compile_eval, place_whole
 from jaxmm.train.stopping import Better
@@ -70,9 +70,16 @@ def validation(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score 
         AnswersFrames: _frames,
         Classifies: _actions,
         Compares: _similarity,
+        Embeds: _retrieval,
     }
-    of_kind = next((score for kind, score in kinds.items() if isinstance(experiment.task, kind)), _retrieval)
+    of_kind = next((score for kind, score in kinds.items() if isinstance(experiment.task, kind)), _losses)
     return of_kind(experiment, data, mesh)
+
+
+def _losses(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score:
+    _check_best(experiment.loop, {"val/loss": "smaller"})
+    mean_loss = _mean_loss(experiment.task, data, mesh)
+    return lambda state: {"val/loss": mean_loss(state)}
 
 
 def _retrieval(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score:
@@ -140,7 +147,7 @@ def _frames(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score:
     counted = [segmented.named[video.labels] for video in videos]
     if not any(own.any() for own in counted):
         raise ConfigError("data.unseen_labels: all frames of the val split have such labels; leave one out")
-    sum_losses = compile_eval(functools.partial(_sum_losses, task), mesh, precision=task.numerics.matmul_precision)
+    mean_loss = _mean_loss(task, segmented, mesh)
 
     def compared(answers: list[np.ndarray], embeddings: np.ndarray | None) -> Mapping[str, float]:
         own = [place for place, named in enumerate(counted) if named.any()]
@@ -152,12 +159,7 @@ def _frames(experiment: Experiment, data: Dataset[Any], mesh: Mesh) -> Score:
     def score(state: TrainState) -> Mapping[str, float]:
         answers = list(frames(state.params, state.collections, [video.features for video in videos]))
         embeddings = np.asarray(task.embeddings(state.collections)) if isinstance(task, Aligns) else None
-        sums = [
-            np.asarray(sum_losses(state.params, state.collections, place_whole(batch, mesh)))
-            for batch in segmented.batches("val")
-        ]
-        loss, count = np.sum(sums, axis=0)
-        return {"val/loss": float(loss / max(count, 1)), **compared(answers, embeddings)}
+        return {"val/loss": mean_loss(state), **compared(answers, embeddings)}
 
     perfect = np.eye(segmented.vocabulary.num_labels, dtype=np.float32)
     named = compared([perfect[video.labels] for video in videos], perfect if isinstance(task, Aligns) else None)
@@ -217,6 +219,21 @@ def _seen_once(task: Any, videos: ActionVideosData, mesh: Mesh) -> Callable[[Tra
         return seen[0]
 
     return ready
+
+
+def _mean_loss(task: Task, data: Dataset[Any], mesh: Mesh) -> Callable[[TrainState], float]:
+    """Returns what tells the mean loss of a state over what counts in the val split."""
+    sum_losses = compile_eval(functools.partial(_sum_losses, task), mesh, precision=task.numerics.matmul_precision)
+
+    def mean(state: TrainState) -> float:
+        sums = [
+            np.asarray(sum_losses(state.params, state.collections, place_whole(batch, mesh)))
+            for batch in data.batches("val")
+        ]
+        loss, count = np.sum(sums, axis=0)
+        return float(loss / max(count, 1))
+
+    return mean
 
 
 def _sum_losses(task: Task, params: Params, collections: Collections, batch: Batch) -> Float[Array, "two"]:

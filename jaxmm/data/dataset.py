@@ -1,7 +1,7 @@
 """What all data share: where they lie, splits, the order of training, and batches by random access."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -110,6 +110,14 @@ class Dataset(Generic[Settings]):
     def sample_batch(self) -> Batch:
         """Returns a batch of the shapes and types that training uses: the first clips of its split."""
         raise TypeError(f"{type(self).__name__} must define sample_batch")
+
+    def batches(self, split: str) -> Iterator[Batch]:
+        """Yields the clips of a split in order, as many at once as in training, unchanged.
+
+        Raises:
+            ConfigError: If there is no such split.
+        """
+        raise TypeError(f"{type(self).__name__} must define batches")
 
     @property
     def steps_per_epoch(self) -> int:

@@ -165,10 +165,16 @@ class MotionTextData(CaptionedData[MotionText]):
 
     def sample_batch(self) -> Batch:
         """Returns a batch of the shapes and types that training uses: the first motions and captions of its split."""
-        size = self.settings.batch_size
-        chosen = self.split("train")[:size]
-        motions = [self.settings.windows(self.packed.motion(index), self.packed.skeleton)[0] for index in chosen]
-        return self._batch(motions, [self.packed.captions[index][0] for index in chosen], num_rows=size)
+        return self._first(self.split("train")[: self.settings.batch_size])
+
+    def batches(self, split: str) -> Iterator[Batch]:
+        """Yields the motions of a split in order, as many at once as in training, by their first windows and captions.
+
+        Raises:
+            ConfigError: If there is no such split.
+        """
+        indices, size = self.split(split), self.settings.batch_size
+        return (self._first(indices[start : start + size]) for start in range(0, len(indices), size))
 
     def windows(self, split: str) -> Iterator[list[Float32[np.ndarray, "_time joints 3"]]]:
         """Yields what each motion of a split is embedded from, in order and not augmented."""
@@ -186,6 +192,11 @@ class MotionTextData(CaptionedData[MotionText]):
         for row, index in enumerate(indices):
             relevant[row, [columns[text] for text in self.packed.captions[index]]] = True
         return Gallery(indices=tuple(indices), captions=tuple(columns), relevant=relevant)
+
+    def _first(self, indices: Sequence[int]) -> Batch:
+        motions = [self.settings.windows(self.packed.motion(index), self.packed.skeleton)[0] for index in indices]
+        captions = [self.packed.captions[index][0] for index in indices]
+        return self._batch(motions, captions, num_rows=self.settings.batch_size)
 
     def _batch(self, motions: Sequence[np.ndarray], captions: Sequence[str], *, num_rows: int) -> Batch:
         return {**self.settings.stack(motions, num_rows=num_rows), **self._token_rows(captions, num_rows=num_rows)}

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -261,6 +261,15 @@ class SignTextData(CaptionedData[SignText]):
     def sample_batch(self) -> Batch:
         """Returns a batch of the shapes and types that training uses: the first clips of its split."""
         return self.batch(self.split("train")[: self.settings.batch_size], num_rows=self.settings.batch_size)
+
+    def batches(self, split: str) -> Iterator[Batch]:
+        """Yields the clips of a split in order, as many at once as in training.
+
+        Raises:
+            ConfigError: If there is no such split.
+        """
+        indices, size = self.split(split), self.settings.batch_size
+        return (self.batch(indices[start : start + size], num_rows=size) for start in range(0, len(indices), size))
 
     def batch(self, indices: Sequence[int], *, num_rows: int) -> Batch:
         """Returns clips, by their places among all clips, as a batch.

@@ -88,21 +88,30 @@ class Text2SignTask(SignTask):
     def _own(self, player: str, params: Params) -> Params:
         return {name: params[name] for name in _PLAYERS[player]}
 
+    def _players(self, params: Params) -> list[str]:
+        return [player for player, parts in _PLAYERS.items() if parts[0] in params]
+
+    def moving(self, params: Params, horizon: Horizon) -> Params:
+        """Returns the parameters of both players that the run, or its stage, changes; the others are None."""
+        players = [self._moving(player, params, horizon) for player in self._players(params)]
+        return {name: part for moving in players for name, part in moving.items()}
+
     def _moving(self, player: str, params: Params, horizon: Horizon) -> Params:
         own, optimizer = self._own(player, params), self._optimizer(player)
-        return moving_part(own, self.frozen(params) | optimizer.frozen(own, horizon))
+        return moving_part(own, self.frozen(params) | optimizer.frozen(own, horizon, whole=params))
 
     def _optimizer(self, player: str) -> AdamW:
         return self.optimizer if player == "generator" else self.critic_optimizer
 
     def _transform(self, player: str, params: Params, horizon: Horizon) -> optax.GradientTransformation:
-        return self._optimizer(player).build(self._own(player, params), horizon=horizon, frozen=self.frozen(params))
+        own, frozen = self._own(player, params), self.frozen(params)
+        return self._optimizer(player).build(own, horizon=horizon, frozen=frozen, whole=params)
 
     def init(self, key: PRNGKeyArray, batch: Batch, horizon: Horizon) -> TrainState:
         """Returns the state before the first step, with an optimizer and a guard for each of the two players."""
         init_key, run_key = jax.random.split(key)
         params, collections = self.init_variables(init_key, batch)
-        players = [player for player, parts in _PLAYERS.items() if parts[0] in params]
+        players = self._players(params)
         return TrainState(
             step=jnp.int32(0),
             params=params,
@@ -203,12 +212,14 @@ class Text2SignTask(SignTask):
             # The first steps' mean is not held back by where training started.
             decay = jnp.minimum(self.ema_decay, (1 + state.step) / (10 + state.step))
             accepted = updates["generator"].guard.accepted > state.guards["generator"].accepted
-            mean = jax.tree.map(
-                lambda mean, new: jnp.where(accepted, decay * mean + (1 - decay) * new, mean),
-                state.collections["ema"],
-                updates["generator"].moving,
-            )
-            collections = {"ema": mean}
+
+            def follow(mean: Array | None, new: Array | None, own: Array) -> Array | None:
+                if mean is None or new is None:  # what waits for its stage is as it was loaded
+                    return None if mean is None else own
+                return jnp.where(accepted, decay * mean + (1 - decay) * new, mean)
+
+            trees = state.collections["ema"], updates["generator"].moving, self._own("generator", params)
+            collections = {"ema": jax.tree.map(follow, *trees, is_leaf=lambda leaf: leaf is None)}
         return dataclasses.replace(
             state,
             step=state.step + 1,

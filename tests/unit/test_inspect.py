@@ -100,3 +100,13 @@ def test_parameters_of_clip_and_what_each_stage_of_its_recipe_trains():
     stages = [sums[f"parameters/trainable/stage_{stage}"] for stage in range(3)]
     assert stages == [new, new + 2 * block + 2 * 768 + 768 * 512, sums["parameters"]]
     assert sums["parameters"] == new + sums["parameters/visual"]
+
+
+def test_each_player_is_counted_by_its_own_optimizer(sign_task, sign_settings):
+    generating = AdamW(groups=(Group(pattern="^text/", lr_scale=None), Group(pattern="^generator/")))
+    task = dataclasses.replace(
+        sign_task, optimizer=generating, critic_optimizer=AdamW(groups=(Group(pattern="", lr_scale=None),))
+    )
+    rows = {row.name: row for row in parts(Experiment(task=task, data=sign_settings), depth=1)}
+    assert rows["critic"].trainable == rows["text"].trainable == 0
+    assert rows["generator"].trainable == rows["generator"].num_parameters > 0

@@ -33,6 +33,7 @@ from jaxmm.horizon import Horizon
 from jaxmm.signs.codes import SignCoder
 from jaxmm.signs.generation import SignMaker
 from jaxmm.tasks import frame_features
+from jaxmm.tasks.base import Task
 from jaxmm.train.step import make_mesh
 from jaxmm.validation import validation
 
@@ -228,3 +229,31 @@ def test_a_val_split_whose_pairs_are_all_alike_is_told_before_training(same, sim
     monkeypatch.setattr(type(similar_data), "pairs", lambda self, split: pairs)
     with pytest.raises(ConfigError, match="all pairs of the val split are the same or all are different; hold out"):
         validated(COMPARING, similar_data)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Level(Task):
+    """No more than a task must have: one number that is close to all values of a field."""
+
+    field: str
+
+    def init_variables(self, key, batch):
+        return {"level": jnp.float32(0.5)}, {}
+
+    def loss(self, params, collections, batch, key, *, train):
+        values = batch[self.field]
+        errors = jnp.square(values - params["level"]).reshape(len(values), -1).mean(axis=1)
+        return errors, (collections, {})
+
+
+@pytest.mark.parametrize(("name", "field"), [("data", "motion"), ("sign_data", "frames")])
+def test_a_task_that_only_has_a_loss_is_scored_by_it(name, field, request):
+    opened, task = request.getfixturevalue(name), Level(field=field)
+    scores = validated(task, opened, best_metric="val/loss", best_is="smaller")(initial(task, opened))
+    batches = list(opened.batches("val"))
+    rows = np.concatenate([batch[field][batch["example_mask"]] for batch in batches])
+    assert len(rows) == len(opened.split("val"))
+    assert {len(batch[field]) for batch in batches} == {opened.settings.batch_size}
+    assert scores == {"val/loss": pytest.approx(np.square(rows - 0.5).mean(), rel=1e-5)}
+    with pytest.raises(ConfigError, match=r"'val/recall'; choose among val/loss"):
+        validated(task, opened, best_metric="val/recall")

@@ -1,7 +1,10 @@
 """Saving through trouble leaves the older steps and nothing else."""
 
 import errno
+import fcntl
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -41,9 +44,16 @@ def test_a_full_disk_leaves_the_older_steps_and_nothing_else(error, tmp_path, mo
         assert checkpoints.steps() == [5]
 
 
-def test_another_error_is_not_taken_for_a_full_disk(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError(errno.EACCES, "Permission denied"),
+        ValueError("DATA_LOSS: Error writing: permission denied [OS error 5: EIO Input/output error]"),
+    ],
+)
+def test_another_error_is_not_taken_for_a_full_disk(error, tmp_path, monkeypatch):
     def fail(*_):
-        raise PermissionError(errno.EACCES, "Permission denied")
+        raise error
 
     monkeypatch.setattr("jaxmm.snapshot.seal", fail)
     with (
@@ -52,6 +62,7 @@ def test_another_error_is_not_taken_for_a_full_disk(tmp_path, monkeypatch):
     ):
         checkpoints.save(state_at(5), at_step(5), {})
     assert not isinstance(caught.value, DiskFullError)
+    assert caught.value.__cause__ is error
 
 
 def test_no_older_step_is_removed_for_one_that_the_disk_did_not_keep(tmp_path, monkeypatch):
@@ -70,3 +81,28 @@ def test_what_a_killed_save_left_goes_when_training_starts_and_not_when_a_reader
     assert (run / "checkpoints/.partial").is_dir()
     Checkpoints(run)
     assert [entry.name for entry in (run / "checkpoints").iterdir()] == ["4"]
+
+
+def test_a_second_training_in_the_folder_is_refused_until_the_first_ends(tmp_path):
+    run = saved(tmp_path, 4)
+    with Checkpoints(run) as checkpoints:
+        (run / "checkpoints/.partial/5").mkdir(parents=True)  # a save under way
+        with pytest.raises(CheckpointError, match="another process trains here; wait for its end, stop it, or choose"):
+            Checkpoints(run)
+        assert (run / "checkpoints/.partial/5").is_dir()
+        assert Checkpoints(run, writable=False).steps() == checkpoints.steps() == [4]
+        # What training starts may outlive it.
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
+    try:
+        saved(run, 5)
+    finally:
+        child.communicate(b"\n")
+    assert "lock" not in (run / "checkpoints/5/manifest.json").read_text()
+
+
+def test_where_files_cannot_be_locked_training_goes_on(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    assert Checkpoints(saved(tmp_path, 4), writable=False).steps() == [4]

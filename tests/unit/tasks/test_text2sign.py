@@ -22,7 +22,8 @@ from jaxmm import (
 from jaxmm.data.dataset import Dataset
 from jaxmm.errors import ConfigError
 from jaxmm.generators.lengths import LengthBins
-from jaxmm.horizon import Horizon
+from jaxmm.horizon import Horizon, Stage
+from jaxmm.optim import path_name
 
 HORIZON = Horizon(epochs=2, steps_per_epoch=3)
 MAX_FRAMES = 16
@@ -263,3 +264,48 @@ def test_training_is_asked_of_train_step(batch):
     with pytest.raises(ConfigError, match="trained by train_step"):
         TASK.loss(state.params, state.collections, batch, state.step_key(), train=True)
     assert np.isfinite(TASK.eval_step(state, batch)["loss"])
+
+
+def leaves_of(tree):
+    return {path_name(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def staged(*patterns):
+    stages = tuple(Stage(epochs=1, pattern=pattern) for pattern in patterns)
+    return Horizon(epochs=len(stages), steps_per_epoch=1, stages=stages)
+
+
+def test_stages_train_their_own_part_of_either_player_and_the_mean_follows(batch):
+    run = staged("^generator/out/", "^(critic|text)/")
+    state = initial(TASK)(jax.random.key(0), batch, run)
+    # As after pretrained weights were loaded, of which the mean knows nothing.
+    state = dataclasses.replace(state, params=jax.tree.map(lambda leaf: leaf + 0.01, state.params))
+    before, moved = leaves_of(state.params), []
+    for step in range(2):
+        state, _ = compiled(TASK)(dataclasses.replace(state, horizon=run.at(step)), batch)
+        after, means = leaves_of(state.params), leaves_of(state.collections["ema"])
+        moved.append({name for name in after if not np.array_equal(before[name], after[name])})
+        for name, mean in means.items():
+            assert np.array_equal(mean, after[name]) == all(name not in names for names in moved), name
+        before = after
+    out, text = {"generator/out/kernel", "generator/out/bias"}, {"text/projection/kernel", "text/projection/bias"}
+    assert moved[0] == out
+    assert {name for name in moved[1] if not name.startswith("critic/")} == out | text
+    assert any(name.startswith("critic/") for name in moved[1])
+    assert all(int(guard.skipped) == 0 for guard in state.guards.values())
+
+
+def test_a_stage_may_be_of_the_critic_alone(batch):
+    run = staged("^critic/", "^generator/")
+    state = jax.eval_shape(lambda: TASK.init(jax.random.key(0), batch, run))
+    state = dataclasses.replace(state, horizon=run.at(0))
+    after, _ = jax.eval_shape(TASK.train_step, state, batch)
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), after) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype), state
+    )
+
+
+def test_a_stage_that_names_nothing_of_either_player_is_refused(batch):
+    run = staged("^generator/", "^judge/")
+    with pytest.raises(ConfigError, match=r"loop\.stages\[1\]: pattern '\^judge/' matches no parameter"):
+        jax.eval_shape(lambda: TASK.init(jax.random.key(0), batch, run))
