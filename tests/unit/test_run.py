@@ -9,6 +9,7 @@ from jaxmm.errors import ConfigError, DataError, Interrupted
 from jaxmm.experiment import write_experiment
 from jaxmm.horizon import Stage
 from jaxmm.run import train, verify
+from jaxmm.train.step import Devices
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,8 @@ def test_a_signal_that_comes_with_a_save_ends_the_run_before_anything_else_begin
 ):
     stages = (Stage(epochs=1, pattern="^text/head/"), Stage(epochs=1, pattern=""))
     loop = Loop(epochs=2, evaluate_every=0, save_every=1, stages=stages)
-    experiment, run, begun = Experiment(task=task, data=settings, loop=loop), tmp_path / "run", []
+    experiment = Experiment(task=task, data=settings, loop=loop, devices=Devices(num_devices=1))
+    run, begun = tmp_path / "run", []
     save, precompute = Checkpoints.save, type(task).precompute
 
     def asked_to_stop(self, *given):
