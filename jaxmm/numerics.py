@@ -1,6 +1,7 @@
 """How numbers are computed, and steps that change nothing because their numbers are bad."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 import flax.struct
@@ -78,8 +79,8 @@ class Guard:
         mean_norm: Running mean of the gradient norms of good steps, float32.
 
     Example:
-        >>> guard, old, new = Guard.fresh(), {"w": jnp.zeros(1)}, {"w": jnp.ones(1)}
-        >>> kept, guard = guard.choose(Numerics(), old, new, loss=jnp.float32(jnp.nan), grad_norm=jnp.float32(1))
+        >>> old, scalars = {"w": jnp.zeros(1)}, {"loss": jnp.float32(jnp.nan), "grad_norm": jnp.float32(1)}
+        >>> kept, guard = Guard.fresh().choose(Numerics(), old, lambda: {"w": jnp.ones(1)}, **scalars)
         >>> float(kept["w"][0]), int(guard.skipped)
         (0.0, 1)
     """
@@ -98,20 +99,20 @@ class Guard:
         self,
         numerics: Numerics,
         old: Tree,
-        new: Tree,
+        update: Callable[[], Tree],
         *,
         loss: Float[Array, ""],
         grad_norm: Float[Array, ""],
         watched: Any = (),
     ) -> tuple[Tree, "Guard"]:
-        """Returns `new`, or `old` bit for bit after a bad step, and the guard after it.
+        """Returns what `update` makes, or `old` bit for bit after a bad step, and the guard after it.
 
         A finite gradient norm bounds the moments and the update of the optimizers here, so neither is read again.
 
         Args:
             numerics: What counts as bad.
             old: Any tree before the step.
-            new: The same tree after it.
+            update: Makes the same tree after it.
             loss: The step's loss.
             grad_norm: Global norm of its gradient.
             watched: Further arrays that must be finite.
@@ -126,7 +127,8 @@ class Guard:
             accepted=self.accepted + good,
             mean_norm=mean_norm.astype(jnp.float32),
         )
-        return jax.tree.map(lambda new, old: jnp.where(good, new, old), new, old), after
+        # A branch, since choosing number by number would copy what the update overwrites.
+        return jax.lax.cond(good, update, lambda: old), after
 
     def _is_good(self, numerics: Numerics, loss: Array, grad_norm: Array, watched: Any) -> Bool[Array, ""]:
         finite = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((loss, grad_norm, watched))]

@@ -208,10 +208,14 @@ def guarded_update(
     """
     grads = parallel.mean(grads)
     grad_norm = optax.tree.norm(grads)
-    updates, new_state = transform.update(grads, opt_state, moving)
     before, after = others
-    old, new = (moving, opt_state, before), (cast(Params, optax.apply_updates(moving, updates)), new_state, after)
-    kept, guard = guard.choose(numerics, old, new, loss=loss, grad_norm=grad_norm, watched=after)
+
+    def update() -> tuple[Params, optax.OptState, Any]:
+        updates, new_state = transform.update(grads, opt_state, moving)
+        return cast(Params, optax.apply_updates(moving, updates)), new_state, after
+
+    old = moving, opt_state, before
+    kept, guard = guard.choose(numerics, old, update, loss=loss, grad_norm=grad_norm, watched=after)
     return Update(*kept, guard=guard, grad_norm=grad_norm)
 
 

@@ -16,7 +16,7 @@ def after(norms, numerics, guard=None):
     """The guard and the last choice after steps of these gradient norms."""
     guard, kept = guard or Guard.fresh(), OLD
     for norm in norms:
-        kept, guard = guard.choose(numerics, OLD, NEW, loss=jnp.float32(1), grad_norm=jnp.float32(norm))
+        kept, guard = guard.choose(numerics, OLD, lambda: NEW, loss=jnp.float32(1), grad_norm=jnp.float32(norm))
     return kept, guard
 
 
@@ -24,10 +24,10 @@ def after(norms, numerics, guard=None):
 @pytest.mark.parametrize("where", ["loss", "grad_norm", "watched"])
 def test_a_step_with_a_number_that_is_not_finite_is_skipped(bad, where):
     scalars = {"loss": jnp.float32(1), "grad_norm": jnp.float32(1), "watched": {"mean": jnp.ones(3)}}
-    kept, guard = Guard.fresh().choose(Numerics(), OLD, NEW, **scalars)
+    kept, guard = Guard.fresh().choose(Numerics(), OLD, lambda: NEW, **scalars)
     assert (float(kept["w"]), int(guard.skipped), int(guard.accepted)) == (0.5, 0, 1)
     scalars[where] = jax.tree.map(lambda leaf: leaf.at[(0,) * leaf.ndim].set(bad), scalars[where])
-    kept, guard = guard.choose(Numerics(), OLD, NEW, **scalars)
+    kept, guard = guard.choose(Numerics(), OLD, lambda: NEW, **scalars)
     assert (float(kept["w"]), int(guard.skipped), int(guard.accepted), int(guard.in_row)) == (0.25, 1, 1, 1)
     assert np.isfinite(float(guard.mean_norm))
 
