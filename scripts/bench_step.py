@@ -1,4 +1,4 @@
-"""Times our steps against plain PyTorch at the seed's default sizes, and prints ratios with their spread.
+"""Times our steps against plain PyTorch at the default sizes of the sources, and prints ratios with their spread.
 
 Each variant runs in a process of its own, and the variants of a case take turns round after round, so that what else
 the machine does meets all of them. A process reports its fastest step; a ratio is that of one round, and the table
@@ -85,7 +85,7 @@ def work(case: str, variant: str) -> float:
     """Returns the milliseconds of a case, in this process."""
     side = importlib.import_module("bench.ours" if variant == "jaxmm" else "bench.theirs")
     milliseconds = fastest(side.make(case))
-    # The seed's loop over the gallery is timed over a batch of it.
+    # The source's loop over the gallery is timed over a batch of it.
     return milliseconds * GALLERY / BATCH if case == "query" and variant != "jaxmm" else milliseconds
 
 

@@ -1,6 +1,6 @@
 """Renders labelled videos from real motion: figures of many bodies and clothes, before many cameras and backdrops.
 
-    python scripts/render_motion.py ../shared/data/motion/bandai rendered --actions bandai
+    python scripts/render_motion.py path/to/bandai rendered --actions bandai
 
 FOLDER is any folder of motions that `jaxmm data check` reads. OUT gets a folder of MP4 files a label and `videos.csv`
 with their splits: recordings are never divided, and those of some styles are kept for the test.

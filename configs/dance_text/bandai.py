@@ -1,4 +1,4 @@
-"""Bandai-Namco styled actions with frozen, mean-pooled MiniLM; PoseConvGru with the seed's optimizer.
+"""Bandai-Namco styled actions with frozen, mean-pooled MiniLM; PoseConvGru with the optimizer of the source.
 
 The root joint carries the path, the others are given about the root: a pose looks the same wherever it is taken. Half
 of the motions are mirrored, and those of rare captions are drawn oftener; longer ones than three seconds are embedded

@@ -1,6 +1,6 @@
-"""The seed's recipe as it stands: DistilBERT with its last four tensors trainable, PoseConvGru, 50 epochs.
+"""The recipe of the source (docs/features.md): DistilBERT, its last four tensors trainable, PoseConvGru, 50 epochs.
 
-The data are the built-in synthetic motions; name a folder with --data.root for your own, see cmu.py.
+The data are the built-in synthetic motions, and `--data.root` is refused; for your own, see bandai.py and cmu.py.
 """
 
 from jaxmm import DanceTextTask, Experiment, Freeze, Loop, MotionText, ProceduralMotions, TransformerText

@@ -1,6 +1,6 @@
-"""The seed's recipe with its design corrected: a frozen DistilBERT, frames that know of each other, 50 epochs.
+"""The recipe of the source (docs/features.md), corrected: a frozen DistilBERT, frames that know each other, 50 epochs.
 
-The data are the procedural signs; for a folder of your own, put `SignFolder()` in their place and give `--data.root`.
+The data are the procedural signs; `folder.py` is the same for a folder of your own.
 """
 
 from jaxmm import Experiment, Loop, ProceduralSigns, SignText, Text2SignTask, TransformerText

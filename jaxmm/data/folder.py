@@ -156,7 +156,7 @@ def _short(key: str) -> str:
 
 
 def _single(path: Path) -> dict[str, np.ndarray]:
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         return {"joints": read_array(path)}
     with open_archive(path) as archive:
         names = [name for name in _ARRAYS if holds(archive, name)]

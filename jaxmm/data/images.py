@@ -14,6 +14,9 @@ from jaxmm.files import read_json
 Resample: TypeAlias = Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
 """Filters of pillow, in the order of their numbers."""
 
+LARGEST_EDGE = 4096
+"""Pixels of the longest edge that images are resized or cropped to."""
+
 _FILE, _NEW_FILE = "preprocessor_config.json", "processor_config.json"
 _LARGEST = 1e6  # of a factor, mean or deviation
 _ENDINGS = ("ImageProcessor", "ImageProcessorFast", "ImageProcessorPil", "FeatureExtractor")
@@ -85,8 +88,9 @@ class ImagePreparation:
     def __post_init__(self) -> None:
         for name in ("resize", "crop"):
             edges = getattr(self, name)
-            if edges is not None and min(edges if isinstance(edges, tuple) else (edges,)) < 1:
-                raise ConfigError(f"preparation.{name} is {edges}; give edges of 1 pixel or more, or None")
+            ends = () if edges is None else edges if isinstance(edges, tuple) else (edges,)
+            if not all(1 <= edge <= LARGEST_EDGE for edge in ends):
+                raise ConfigError(f"preparation.{name} is {edges}; give edges of 1 to {LARGEST_EDGE} pixels, or None")
         if not min(self.std) > 0:
             raise ConfigError(f"preparation.std is {self.std}; give values above zero")
 

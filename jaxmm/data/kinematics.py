@@ -61,7 +61,10 @@ def check_size(num_frames: int, num_joints: int, origin: str) -> None:
         DataError: If there are too many.
     """
     if num_frames * num_joints > MAX_POSITIONS:
-        raise DataError(f"{origin}: {num_frames} frames of {num_joints} joints are too many; split the recording")
+        raise DataError(
+            f"{origin}: {num_frames} frames of {num_joints} joints are too many; correct the frame rate, or split the "
+            "recording"
+        )
 
 
 def rotation_about(axis: int, degrees: Float64[np.ndarray, "time"]) -> Float64[np.ndarray, "time 3 3"]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float, Float32, Float64
 
+from jaxmm.data.kinematics import check_size
 from jaxmm.errors import DataError, reason
 
 SLOWEST_FPS, FASTEST_FPS = 0.1, 10_000
@@ -206,6 +207,9 @@ def resample(
     Returns:
         `round(time * target_fps / source_fps)` frames, at least one.
 
+    Raises:
+        DataError: If these are more than any recording has, as where `source_fps` is mistaken.
+
     Example:
         >>> resample(np.zeros((8, 1, 3), np.float32), source_fps=60.0, target_fps=30.0).shape
         (4, 1, 3)
@@ -213,6 +217,7 @@ def resample(
     if source_fps == target_fps:
         return positions.astype(np.float32, copy=False)
     num_frames = max(1, round(len(positions) * target_fps / source_fps))
+    check_size(num_frames, positions.shape[1], f"from {source_fps:g} to {target_fps:g} frames a second")
     return at_times(positions, np.arange(num_frames) * (source_fps / target_fps))
 
 

@@ -78,7 +78,10 @@ def _clip(motion: Motion, skeletons: list[Skeleton], fps: float) -> tuple[str, n
         skeletons.append(motion.skeleton)
     if motion.skeleton != skeletons[0]:
         raise DataError(f"{motion.key}: has another skeleton than the motions before it; keep one a data set")
-    positions = resample(motion.positions, source_fps=motion.fps, target_fps=fps)
+    try:
+        positions = resample(motion.positions, source_fps=motion.fps, target_fps=fps)
+    except DataError as error:
+        raise DataError(f"{motion.key}: {error}") from error
     return motion.key, positions, {"captions": list(motion.captions), "tags": dict(motion.tags)}
 
 

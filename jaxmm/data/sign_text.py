@@ -213,7 +213,10 @@ def _check_note(*, gloss: Any, sentence: Any, signer: Any, tags: Any) -> None:
 
 
 def _row(clip: SignClip, fps: float) -> tuple[str, np.ndarray, Mapping[str, Any]]:
-    frames = resample_signs(clip.frames, source_fps=clip.fps, target_fps=fps)
+    try:
+        frames = resample_signs(clip.frames, source_fps=clip.fps, target_fps=fps)
+    except DataError as error:
+        raise DataError(f"{clip.key}: {error}") from error
     note = {"gloss": clip.gloss, "sentence": clip.sentence, "signer": clip.signer, "tags": dict(clip.tags)}
     return clip.key, frames, note
 

@@ -1,6 +1,7 @@
 """Normalisation and augmentation of one motion; all randomness comes from a generator that is passed in."""
 
 import dataclasses
+import math
 import re
 from typing import Literal, TypeAlias, get_args
 
@@ -42,8 +43,8 @@ class Augmentation:
     def __post_init__(self) -> None:
         if not 0 <= self.mirror_rate <= 1:
             raise ConfigError(f"augmentation.mirror_rate is {self.mirror_rate}; give a probability from 0 to 1")
-        if not 0 < self.speed_range[0] <= self.speed_range[1]:
-            raise ConfigError(f"augmentation.speed_range is {self.speed_range}; give 0 < slowest <= fastest")
+        if not 0 < self.speed_range[0] <= self.speed_range[1] < math.inf:
+            raise ConfigError(f"augmentation.speed_range is {self.speed_range}; give 0 < slowest <= fastest, finite")
         if not 0 <= self.yaw_range <= 180:
             raise ConfigError(f"augmentation.yaw_range is {self.yaw_range}; give degrees from 0 to 180")
 

@@ -45,8 +45,8 @@ class MotionView:
     def __post_init__(self) -> None:
         for name in ("fps", "num_frames", "window_stride", "scale"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigError(f"data.{name} is {value}; give a value above zero")
+            if value is not None and not 0 < value < math.inf:
+                raise ConfigError(f"data.{name} is {value}; give a value above zero, finite")
         if self.fps > FASTEST_FPS:
             raise ConfigError(f"data.fps is {self.fps}; give {FASTEST_FPS} or less")
         if self.window_stride is not None and self.window_stride > self.num_frames:

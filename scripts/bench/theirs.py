@@ -64,7 +64,7 @@ def motions() -> torch.Tensor:
 
 
 def query() -> Call:
-    """The seed's loop, which embeds each motion of the gallery anew; `BATCH` of them are timed."""
+    """The source's loop, which embeds each motion of the gallery anew; `BATCH` of them are timed."""
     model, motion = torch_reference.DanceEncoder(mixed_axes=False).eval(), motions()
     text = torch.nn.functional.normalize(torch.randn(1, 256), dim=1)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
+from jaxmm.data.kinematics import check_size
 from jaxmm.data.motion import FASTEST_FPS, SLOWEST_FPS
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign.folder import read_sign_folder, write_sign_folder
@@ -111,6 +112,9 @@ def resample_signs(
     Returns:
         `round(time * target_fps / source_fps)` frames, at least one.
 
+    Raises:
+        DataError: If these are more than any recording has, as where `source_fps` is mistaken.
+
     Example:
         >>> frames = np.ones((3, 540), np.float32) * np.float32([[1], [2], [0]])
         >>> resample_signs(frames, source_fps=25.0, target_fps=50.0)[:, 0].tolist()
@@ -119,6 +123,7 @@ def resample_signs(
     if source_fps == target_fps:
         return frames
     num_frames = max(1, round(len(frames) * target_fps / source_fps))
+    check_size(num_frames, len(layout.landmarks), f"from {source_fps:g} to {target_fps:g} frames a second")
     times = np.minimum(np.arange(num_frames) * (source_fps / target_fps), len(frames) - 1)
     before = np.floor(times).astype(np.int64)
     after = np.minimum(before + 1, len(frames) - 1)

@@ -16,7 +16,7 @@ from jaxmm.data.splits import Split
 from jaxmm.data.video.alterations import ALTERATION_KINDS, Alteration, AlterationKind, fitted
 from jaxmm.data.video.clip import ActionVideo, FrameView, VideoFile
 from jaxmm.data.video.info import VIDEO_ENDINGS
-from jaxmm.data.video.listing import outside
+from jaxmm.data.video.listing import is_text, outside, unnamable
 from jaxmm.data.video.lists import label_of
 from jaxmm.data.video.reader import Frames, VideoReader
 from jaxmm.errors import ConfigError, DataError
@@ -175,12 +175,14 @@ class CopiedVideos:
             for path in sorted(folder.rglob("*"))
             if path.suffix.lower() in VIDEO_ENDINGS and not path.name.startswith(".")
         }
+        problems = list(unnamable(paths))
+        paths = {name: path for name, path in paths.items() if is_text(name)}
         order = sorted(paths, key=lambda name: stable_hash(f"{self.seed}:{name}"))
         splits: dict[str, Split] = dict.fromkeys(order, "train")
         splits |= dict.fromkeys(order[: self.num_test], "test")
         splits |= dict.fromkeys(order[self.num_test : self.num_test + self.num_val], "val")
         films = [_Film(name=name, path=path, split=splits[name]) for name, path in paths.items()]
-        return films, [Problem(kind="lists", message=f"{folder}: {own}") for own in self._wrong(films)]
+        return films, problems + [Problem(kind="lists", message=f"{folder}: {own}") for own in self._wrong(films)]
 
     def _wrong(self, films: Sequence[_Film]) -> Iterator[str]:
         """Yields why there are too few videos, or which ones labels would not tell apart."""

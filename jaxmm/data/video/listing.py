@@ -1,6 +1,6 @@
 """What the sources of labelled videos share: files from the rows of lists, and what is wrong with them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from jaxmm.data.inventory import Inventory, Problem, Recording
@@ -57,7 +57,7 @@ def inventory_of(
         problems: What is wrong with the lists.
         vocabulary: Returns the classes, or raises a DataError, which is one more problem where there is none yet.
     """
-    problems = list(problems)
+    problems = [*problems, *unnamable(file.key for file in files)]
     try:
         vocabulary()
     except DataError as error:
@@ -66,7 +66,29 @@ def inventory_of(
     def recording(file: ActionVideo) -> Recording[ActionVideo]:
         return Recording(key=file.key, read=lambda: (file,))
 
-    return Inventory(recordings=tuple(map(recording, files)), problems=tuple(problems))
+    named = [file for file in files if is_text(file.key)]
+    return Inventory(recordings=tuple(map(recording, named)), problems=tuple(problems))
+
+
+def is_text(name: str) -> bool:
+    """Tells whether a file's name is text, not other bytes, which could be neither hashed, written nor printed.
+
+    Example:
+        >>> is_text("caf\u00e9.mp4"), is_text("caf\udce9.mp4")
+        (True, False)
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def unnamable(names: Iterable[str]) -> Iterator[Problem]:
+    """Yields a problem for each name that is not text."""
+    for name in names:
+        if not is_text(name):
+            yield Problem(kind="files", message=f"{brief(name)}: the file's name is not UTF-8 text; rename it")
 
 
 def outside(root: Path | None, names: Iterable[str]) -> tuple[Path, ...]:

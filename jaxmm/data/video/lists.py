@@ -207,7 +207,8 @@ def vocabulary_of_names(names: Sequence[str], where: str) -> Vocabulary:
         if label in described:
             raise DataError(f"{where}: two classes are named {brief(label)}, but for spaces; rename one")
         words = name.replace("_", " ").split()
-        described[label] = " ".join(words) if len(words) != 1 else _HUMP.sub(" ", words[0]).lower()
+        told = " ".join(words) if len(words) != 1 else _HUMP.sub(" ", words[0]).lower()
+        described[label] = told or label
     if not described:
         raise DataError(f"{where}: names no class; add videos of one or more")
     return Vocabulary.of(list(described), described)

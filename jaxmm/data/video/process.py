@@ -25,7 +25,7 @@ _PIPE_BYTES = 2**20
 
 
 class RefusedError(Exception):
-    """The file cannot be decoded; the process is ready for the next one."""
+    """The file cannot be decoded; the process is ready for the next one, or has ended."""
 
 
 class DiedError(Exception):
@@ -120,6 +120,8 @@ class DecoderProcess:
             fields, content = self._receive(seconds)
             seconds -= time.monotonic() - since
             if "error" in fields:
+                if fields.get("ends"):  # on its own, but it may be seen to live until its memory is taken down
+                    self.end()
                 raise RefusedError(fields["error"])
             if "done" in fields:
                 yield fields["done"]

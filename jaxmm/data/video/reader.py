@@ -219,8 +219,8 @@ class VideoReader:
         self, path: Path, request: Mapping[str, Any]
     ) -> Iterator[UInt8[np.ndarray, "height width 3"] | Mapping[str, Any]]:
         """Yields what a process answers; one that is in the middle of a file is no more of use."""
-        if not path.is_file():
-            what = "is not a regular file; name a file" if path.exists() else "no such file; check the path"
+        if not os.path.isfile(path):  # pathlib raises an OSError where a name is too long to be one
+            what = "is not a regular file; name a file" if os.path.exists(path) else "no such file; check the path"
             raise DataError(f"{path}: {what}")
         process = self._idle_process()
         try:

@@ -49,7 +49,7 @@ def serve(memory_mib: int) -> None:
             for fields, content in _answers(request, decoding):
                 _send(answers, fields, content)
         except MemoryError:  # what holds it is not known: the process that asked starts another one
-            _send(answers, {"error": f"takes more than {memory_mib} MiB to decode"})
+            _send(answers, {"error": f"takes more than {memory_mib} MiB to decode", "ends": True})
             os._exit(0)
         except BrokenPipeError:
             os._exit(0)

@@ -140,7 +140,7 @@ def test_settings_below_those_of_a_processor_win(write):
         ({"size": [1, 2, 3]}, r"'size' is \[1, 2, 3\]; it must be"),
         ({"size": 2.5}, "'size' is 2.5; it must be"),
         ({"size": "large"}, "'size' is 'large'; it must be"),
-        ({"size": 0}, "preparation.resize is 0; give edges of 1 pixel or more"),
+        ({"size": 0}, "preparation.resize is 0; give edges of 1 to 4096 pixels"),
         ({"size": -5}, "preparation.resize is -5; give edges"),
         (
             {"crop_size": {"shortest_edge": 3}},
@@ -186,7 +186,7 @@ def test_absent_and_damaged_files_are_refused(tmp_path):
 
 
 def test_numbers_out_of_their_range_are_refused():
-    with pytest.raises(ConfigError, match=r"preparation.crop is \(0, 4\); give edges of 1 pixel or more, or None"):
+    with pytest.raises(ConfigError, match=r"preparation.crop is \(0, 4\); give edges of 1 to 4096 pixels, or None"):
         ImagePreparation(crop=(0, 4))
     with pytest.raises(ConfigError, match=r"preparation.std is .*; give values above zero"):
         ImagePreparation(std=(1.0, -1.0, 1.0))
@@ -202,3 +202,11 @@ def test_pillow_is_asked_for_where_it_is_needed_alone(monkeypatch):
 def test_settings_come_back_from_json():
     for preparation in (ImagePreparation(), ImagePreparation(resize=(3, 4), crop=None, resample="box")):
         assert decode(encode(preparation)) == preparation
+
+
+@pytest.mark.parametrize("name", ["resize", "crop"])
+@pytest.mark.parametrize("edges", [10**10, (224, 4097), 0])
+def test_edges_have_bounds(name, edges):
+    edges = (edges, 8) if name == "crop" and isinstance(edges, int) else edges
+    with pytest.raises(ConfigError, match=rf"preparation.{name} is .*; give edges of 1 to 4096 pixels"):
+        ImagePreparation(**PLAIN | {name: edges})

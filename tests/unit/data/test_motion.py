@@ -161,3 +161,8 @@ def test_a_figure_at_rest_stays_where_it_is(
 def test_times_between_frames_are_interpolated_and_those_outside_are_clipped() -> None:
     times = np.array([-1.0, 0.0, 0.25, 1.5, 2.0, 7.0])
     np.testing.assert_allclose(at_times(line(3), times)[:, 0, 0], [0, 0, 0.25, 1.5, 2, 2])
+
+
+def test_a_mistaken_frame_rate_asks_for_no_memory():
+    with pytest.raises(DataError, match=r"from 0.12 to 20 frames a second: 666667 frames of 20 joints are too many"):
+        resample(np.zeros((4000, 20, 3), np.float32), source_fps=0.12, target_fps=20.0)

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -203,3 +205,8 @@ def test_draws_are_spread_over_their_range():
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         Augmentation(**settings)
+
+
+def test_no_speed_is_infinite():
+    with pytest.raises(ConfigError, match=r"augmentation.speed_range is \(1.0, inf\)"):
+        Augmentation(speed_range=(1.0, math.inf))

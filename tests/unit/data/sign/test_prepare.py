@@ -161,3 +161,8 @@ def test_real_recordings_become_a_folder_for_training(shared_data, tmp_path):
     statistics = Statistics.read(tmp_path / "out" / "statistics.npz")
     normal = np.concatenate([statistics.normalise(clip.frames) for clip in read_sign_folder(tmp_path / "out")])
     assert normal[:, RIGHT].std() == pytest.approx(1, abs=1e-3) and np.abs(normal.mean()) < 1e-3
+
+
+def test_a_mistaken_frame_rate_asks_for_no_memory():
+    with pytest.raises(DataError, match=r"from 0.1 to 25 frames a second: 75000 frames of \d+ joints are too many"):
+        resample_signs(np.zeros((300, HOLISTIC.dim), np.float32), source_fps=0.1, target_fps=25.0)

@@ -102,6 +102,8 @@ def test_whatever_the_bytes_of_a_file_it_is_read_or_named(reader, sound, tmp_pat
 def test_what_is_no_file_is_named(reader, tmp_path):
     with pytest.raises(DataError, match=r"none.mp4: no such file; check the path"):
         reader.info(tmp_path / "none.mp4")
+    with pytest.raises(DataError, match=r"no such file; check the path"):
+        reader.info(tmp_path / ("long" * 100))
     os.mkfifo(tmp_path / "pipe.mp4")
     for path in (tmp_path, tmp_path / "pipe.mp4"):
         with pytest.raises(DataError, match="is not a regular file; name a file"):
@@ -218,6 +220,10 @@ def test_a_file_that_takes_too_much_memory_is_named(film, tmp_path):
         with pytest.raises(DataError, match=r"vast.mov: takes more than 160 MiB to decode"):
             reader.read_clip(path)
         assert len(reader.read_clip(film).pixels) == 30
+        for _ in range(3):  # a stream is not begun anew by another process
+            with pytest.raises(DataError, match=r"vast.mov: takes more than 160 MiB to decode"):
+                list(reader.stream(path))
+            assert len(list(reader.stream(film))) >= 30
     with VideoReader(memory_mib=1000, size=64) as reader:
         assert reader.read_clip(path).pixels.shape == (2, 64, 64, 3)
 

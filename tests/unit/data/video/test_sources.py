@@ -1,12 +1,15 @@
 """Which videos the sources list, and what they say is wrong with their lists; none is decoded."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from jaxmm.data.video.benchmarks import KineticsTables, Ucf101Lists
 from jaxmm.data.video.clip import FrameView
+from jaxmm.data.video.copies import CopiedVideos
 from jaxmm.data.video.folders import ClassFolders, VideoTable
+from jaxmm.data.video.lists import vocabulary_of_names
 from jaxmm.data.video.sources import ProceduralVideos, action_source_of
 from jaxmm.errors import ConfigError, DataError
 
@@ -245,3 +248,19 @@ def test_synthetic_videos_are_kept_at_a_rate_and_up_to_a_length():
 def test_settings_of_synthetic_videos_out_of_range_are_refused(wrong, message):
     with pytest.raises(ConfigError, match=message):
         ProceduralVideos(**wrong)
+
+
+@pytest.mark.parametrize("source", [ClassFolders(), CopiedVideos(num_val=0, num_test=0)])
+def test_names_that_are_no_text_are_told(source, tmp_path):
+    (tmp_path / "walk").mkdir()
+    for name in (b"caf\xe9.mp4", b"a.mp4", b"b.mp4"):
+        (tmp_path / "walk" / os.fsdecode(name)).touch()
+    found = source.inventory(tmp_path)
+    (problem,) = found.problems
+    assert "udce9.mp4': the file's name is not UTF-8 text; rename it" in problem.message
+    assert all("udce9" not in repr(recording.key) for recording in found.recordings)
+    assert found.recordings
+
+
+def test_a_class_without_letters_is_described_by_its_label():
+    assert vocabulary_of_names(["_"], "here").descriptions == ("_",)
