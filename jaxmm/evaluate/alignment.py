@@ -103,13 +103,17 @@ def _compared(
     distinct: Float[np.ndarray, "distinct dim"],
     places: Int[np.ndarray, "labels"],
 ) -> tuple[Float[np.ndarray, "time"], Float[np.ndarray, "time"], Bool[np.ndarray, "time distinct"]]:
-    """Returns each frame's squared error, similarity to its description, and the descriptions that it is nearer to."""
+    """Returns each frame's squared error, similarity to its description, and the others that are not farther from it.
+
+    So features that tell nothing, such as zeros, find nothing.
+    """
     features, distinct, own = features.astype(np.float64), distinct.astype(np.float64), places[labels]
     found = _unit(features) @ _unit(distinct).T
     right = found[np.arange(len(labels)), own]
     squares = np.square(features - distinct[own]).mean(axis=1)
-    # Of features that are no numbers, none is known to be farther: they find nothing, rather than everything.
-    return squares, right, ~(found <= right[:, None])
+    # Of features that are no numbers, none is known to be farther.
+    others = own[:, None] != np.arange(len(distinct))
+    return squares, right, others & ~(found < right[:, None])
 
 
 def _unit(vectors: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "rows dim"]:

@@ -63,15 +63,15 @@ class SignDistance:
         Reference: arXiv:2211.13613, which normalises by the shoulders and leaves out what was not detected; dynamic
         time warping with steps of one frame in either or both, divided by the number of pairs on the path.
         """
-        costs = self.frame_errors(made, real)
-        return _least_mean(costs)
+        return _least_mean(self.frame_errors(made, real)[:, self._seen(real)])
 
     def position_error(
         self, made: Float32[np.ndarray, "time dim"], real: Float32[np.ndarray, "real_time dim"]
     ) -> float:
         """Returns APE: the mean error frame by frame, each real frame against the generated one at the same share."""
         places = np.round(np.linspace(0, len(made) - 1, len(real))).astype(int)
-        return float(np.mean(_mean_distance(*self._landmarks(made[places]), *self._landmarks(real))))
+        errors = _mean_distance(*self._landmarks(made[places]), *self._landmarks(real))
+        return float(errors[self._seen(real)].mean())
 
     def frame_errors(
         self, made: Float32[np.ndarray, "time dim"], real: Float32[np.ndarray, "real_time dim"]
@@ -81,6 +81,11 @@ class SignDistance:
         real_positions, real_seen = self._landmarks(real)
         rows = zip(made_positions, made_seen, strict=True)
         return np.stack([_mean_distance(positions, seen, real_positions, real_seen) for positions, seen in rows])
+
+    def _seen(self, real: Float32[np.ndarray, "time dim"]) -> Bool[np.ndarray, "time"]:
+        """Tells in which real frames anything was detected; the others count nowhere, but where there are no more."""
+        seen = self._landmarks(real)[1].any(axis=1)
+        return seen if seen.any() else ~seen
 
     def _landmarks(
         self, frames: Float32[np.ndarray, "time dim"]

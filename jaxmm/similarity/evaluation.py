@@ -60,7 +60,8 @@ class ScoredPairs:
         """Returns `verification_scores` over all pairs, `scores_by_kind`, and `retrieval/<score>` of a search of each.
 
         Args:
-            num_resamples: Bootstrap draws over what videos were cut from, for 95% intervals; 0 has none.
+            num_resamples: Bootstrap draws over what videos were cut from, of `retrieval/` over the queries, for 95%
+                intervals; 0 has none.
         """
         settings = {"threshold": THRESHOLD, "num_resamples": num_resamples, "units": self.units}
         found = verification_scores(self.scores, self.same, **settings)

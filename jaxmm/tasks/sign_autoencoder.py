@@ -65,7 +65,8 @@ class SignAutoencoderTask(Task):
         del key, train
         made = self.reconstruct(params, collections, batch)
         known = (batch["landmark_mask"] & batch["frame_mask"][..., None])[..., HOLISTIC.landmark_of_feature]
-        squares = jnp.where(known, jnp.square(made - batch["frames"]), 0).sum(axis=(1, 2))
+        missed = made.astype(jnp.float32) - batch["frames"].astype(jnp.float32)
+        squares = jnp.where(known, jnp.square(missed), 0).sum(axis=(1, 2))
         return squares / jnp.maximum(known.sum(axis=(1, 2)), 1), (collections, {})
 
     def reconstruct(self, params: Params, collections: Collections, batch: Batch) -> Float[Array, "batch time dim"]:

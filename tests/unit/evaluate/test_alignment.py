@@ -105,3 +105,8 @@ def test_no_frame_is_an_error():
     for features, labels in (([], []), ([np.zeros((0, 2))], [np.zeros(0, int)])):
         with pytest.raises(DataError, match="there is no frame to compare; choose another split"):
             alignment_scores(features, labels, EMBEDDINGS)
+
+
+def test_features_that_tell_nothing_find_nothing():
+    scores = alignment_scores([np.zeros((2, 3))], [np.array([0, 1])], np.eye(3))
+    assert (scores["all/accuracy@1"], scores["all/chance@1"]) == (0.0, 1 / 3)

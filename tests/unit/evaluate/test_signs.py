@@ -290,3 +290,12 @@ def test_diversity_is_the_mean_over_pairs():
 def test_diversity_of_less_than_two_clips_is_refused(count):
     with pytest.raises(DataError, match="give two or more"):
         diversity([clip_of([0])] * count, ONE_HAND)
+
+
+def test_real_frames_in_which_nothing_was_detected_count_nowhere():
+    distance, real = SignDistance(), np.ones((6, HOLISTIC.dim), np.float32)
+    made = real + 1
+    whole = distance.position_error(made, real), distance.aligned_error(made, real)
+    assert min(whole) > 1
+    real[3:] = 0
+    np.testing.assert_allclose((distance.position_error(made, real), distance.aligned_error(made, real)), whole)
