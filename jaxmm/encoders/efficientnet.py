@@ -68,8 +68,8 @@ class EfficientNetLite(nn.Module):
             the mean of the last block's activations there. 0 has those of the head, one mean over the picture.
         num_classes: Classes that `classify` tells apart; 0 has no classifier.
         dropout_rate: Dropout of the features before the classifier, in [0, 1).
-        drop_path_rate: How often training leaves out the last block that has a shortcut, in [0, 1); earlier ones in
-            proportion to their place.
+        drop_path_rate: How often training leaves out a block that has a shortcut, in [0, 1), times the share of the
+            blocks that come before it.
 
     Raises:
         ConfigError: If `classify` is called without a classifier or with a grid, or the grid is negative or finer than

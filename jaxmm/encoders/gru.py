@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float
 
 from jaxmm.encoders.dropout import Dropout
 from jaxmm.encoders.layers import uniform_bias
+from jaxmm.errors import ConfigError
 
 _MAX_UNROLL = 64  # frames; unrolled, the gates of a frame fuse into its product, but compiling takes longer
 
@@ -164,6 +165,8 @@ class BidirectionalGru(nn.Module):
         self, x: Float[Array, "batch time features"], mask: Bool[Array, "batch time"], *, deterministic: bool
     ) -> Float[Array, "batch two_dim"]:
         """Returns the forward state after the last valid frame, then the backward one after the first."""
+        if self.num_layers < 1:
+            raise ConfigError(f"num_layers is {self.num_layers}; give 1 or more")
         x, mask = jnp.swapaxes(x, 0, 1), jnp.swapaxes(mask, 0, 1)
         for layer in range(self.num_layers):
             if layer > 0:

@@ -39,13 +39,13 @@ def uniform_conv(width: int, *, kernel_size: int, fan_in: int, stride: int = 1, 
         name: Name of the layer in the parameter tree.
 
     Raises:
-        ConfigError: If `kernel_size` is even.
+        ConfigError: If `kernel_size` is even or negative.
 
     Example:
         >>> uniform_conv(8, kernel_size=3, fan_in=4, name="conv").padding
         ((1, 1),)
     """
-    if kernel_size % 2 == 0:
+    if kernel_size < 1 or kernel_size % 2 == 0:
         raise ConfigError(f"kernel_size is {kernel_size}; give an odd number, so that both ends are padded alike")
     margin = (kernel_size - 1) // 2
     return nn.Conv(
@@ -62,10 +62,15 @@ def uniform_conv(width: int, *, kernel_size: int, fan_in: int, stride: int = 1, 
 def uniform_bias(fan_in: int) -> nn.initializers.Initializer:
     """Returns an initialiser that draws from U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
 
+    Raises:
+        ConfigError: If `fan_in` is below 1.
+
     Example:
         >>> bool((jnp.abs(uniform_bias(16)(jax.random.key(0), (100,))) <= 0.25).all())
         True
     """
+    if fan_in < 1:
+        raise ConfigError(f"a layer has {fan_in} inputs; give widths of 1 or more")
     bound = fan_in**-0.5
     return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -bound, bound)
 

@@ -90,7 +90,7 @@ class PatchEmbedding(nn.Module):
         patches = jnp.swapaxes(patches, 2, 3).reshape(batch, steps, parts, -1)
         kernel = self.param("kernel", _PER_PART, (parts, patches.shape[-1], self.dim))
         bias = self.param("bias", nn.initializers.normal(0.02), (parts, self.dim))
-        place = sinusoids(steps, self.dim)[:, None] + bias[None]
+        place = sinusoids(steps, self.dim).astype(bias.dtype)[:, None] + bias[None]
         tokens = jnp.einsum("bspf,pfd->bspd", patches, kernel) + place[None]
         mask = jnp.pad(motion_mask, ((0, 0), (0, more_time))).reshape(batch, steps, self.frames_per_patch).any(-1)
         return tokens, mask

@@ -208,6 +208,8 @@ class MultiStageTcn(nn.Module):
         streaming: bool = False,
     ) -> Float[Array, "stages batch time labels"]:
         """Returns logits of every stage, the last of which is the answer."""
+        if self.num_stages < 1:
+            raise ConfigError(f"num_stages is {self.num_stages}; give 1 or more")
         x = jnp.where(mask[..., None], x, 0)
         if self.input_dropout_rate and not deterministic:
             channels = jnp.ones((x.shape[0], 1, x.shape[-1]), x.dtype)

@@ -134,7 +134,7 @@ class TransformerText(nn.Module):
 
     def setup(self) -> None:
         """Builds the embeddings and the layers."""
-        if self.dim % self.num_heads:
+        if self.num_heads < 1 or self.dim % self.num_heads:
             raise ConfigError(
                 f"TransformerText: dim is {self.dim} and num_heads {self.num_heads}; set dim to a multiple of num_heads"
             )

@@ -84,8 +84,8 @@ class SignDistance:
 
     def _seen(self, real: Float32[np.ndarray, "time dim"]) -> Bool[np.ndarray, "time"]:
         """Tells in which real frames anything was detected; the others count nowhere, but where there are no more."""
-        seen = self._landmarks(real)[1].any(axis=1)
-        return seen if seen.any() else ~seen
+        seen = np.asarray(self._landmarks(real)[1].any(axis=1))
+        return seen if seen.any() else np.ones_like(seen)
 
     def _landmarks(
         self, frames: Float32[np.ndarray, "time dim"]

@@ -129,7 +129,7 @@ class SignGenerator(nn.Module):
     def _start(self, pooled: Array, frame_mask: Array, noise: Array, signer: Array) -> Array:
         """Returns each frame's state before it asks anything: style, place in time and text (D1)."""
         shape = (*frame_mask.shape, self.hidden_dim)
-        style = uniform_dense(self.hidden_dim, fan_in=self.noise_dim, name="style")(noise)
+        style = uniform_dense(self.hidden_dim, fan_in=self.noise_dim, name="style")(noise.astype(pooled.dtype))
         time = nn.Embed(self.max_frames, self.hidden_dim, embedding_init=nn.initializers.normal(1.0), name="time")
         seen = [style, time(jnp.arange(shape[1]))[None], pooled[:, None]]
         if self.num_signers:
@@ -138,7 +138,7 @@ class SignGenerator(nn.Module):
             )
             seen.append(signers(signer)[:, None])
         if self.progress_dim:
-            seen.append(_progress(frame_mask, self.progress_dim))
+            seen.append(_progress(frame_mask, self.progress_dim).astype(pooled.dtype))
         seen = [jnp.broadcast_to(part, (*shape[:2], part.shape[-1])) for part in seen]
         inputs = jnp.concatenate(seen, axis=-1)
         return uniform_dense(self.hidden_dim, fan_in=inputs.shape[-1], name="inputs")(inputs)

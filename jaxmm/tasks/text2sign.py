@@ -129,8 +129,9 @@ class Text2SignTask(SignTask):
         critic, text, known = self.numerics.cast(critic), jax.lax.stop_gradient(made.text), feature_mask(batch)
 
         def score(frames: Float[Array, "batch time dim"]) -> Float[Array, "batch"]:
-            frames = jnp.where(known, frames, 0)
-            return cast(Array, self.critic.apply({"params": critic}, frames, batch["frame_mask"], text))
+            frames = self.numerics.cast(jnp.where(known, frames, 0))
+            found = cast(Array, self.critic.apply({"params": critic}, frames, batch["frame_mask"], text))
+            return found.astype(jnp.float32)
 
         return score
 

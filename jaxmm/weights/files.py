@@ -12,6 +12,11 @@ from jaxmm.files import check_safetensors, read_json
 from jaxmm.hub import CONFIG, INDEX, TENSORS, TORCH_TENSORS
 from jaxmm.weights.torch_file import read_torch
 
+MOST_LAYERS = 1000
+"""Of a checkpoint: modules are built for all of them before any tensor is looked at."""
+
+LARGEST_WIDTH = 2**24
+
 
 def read_config(folder: str | Path) -> dict[str, Any]:
     """Returns the object in a checkpoint's config.json.
@@ -45,7 +50,8 @@ def config_number(config: Mapping[str, Any], key: str, *, field: str, like: floa
         config: What config.json holds.
         key: The number's name there.
         field: What it sets.
-        like: A float where a rate in [0, 1) is looked for, and otherwise a whole number, at least 1.
+        like: A float where a rate in [0, 1) is looked for, and otherwise a whole number, at least 1, and at most
+            `MOST_LAYERS` of layers and `LARGEST_WIDTH` of all else.
         where: The file, for messages.
 
     Raises:
@@ -62,8 +68,10 @@ def config_number(config: Mapping[str, Any], key: str, *, field: str, like: floa
         raise WeightsError(
             f"{where}: '{key}' is {brief(value)}; it must be {'a number' if is_rate else 'a whole number'}"
         )
-    if not (0 <= value < 1 if is_rate else value >= 1):
-        raise WeightsError(f"{where}: '{key}' is {value!r}; it must be {'in [0, 1)' if is_rate else 'at least 1'}")
+    most = MOST_LAYERS if "layers" in key else LARGEST_WIDTH
+    if not (0 <= value < 1 if is_rate else 1 <= value <= most):
+        asked = "in [0, 1)" if is_rate else f"at least 1 and at most {most}"
+        raise WeightsError(f"{where}: '{key}' is {brief(value)}; it must be {asked}")
     return float(value) if is_rate else value
 
 

@@ -11,7 +11,7 @@ from jaxmm.encoders.resnet import ResNet
 from jaxmm.errors import WeightsError, brief, reason
 from jaxmm.hub import CONFIG
 from jaxmm.typing import Params
-from jaxmm.weights.files import config_number, read_config, read_tensors
+from jaxmm.weights.files import LARGEST_WIDTH, MOST_LAYERS, config_number, read_config, read_tensors
 from jaxmm.weights.rules import Rule, WeightTable, conv_norm_rules, import_tree
 
 Names: TypeAlias = Callable[[int, int, str], tuple[str, str]]
@@ -198,8 +198,10 @@ def _fields(module: ResNet) -> dict[str, Any]:
 
 def _numbers(config: Mapping[str, Any], key: str, field: str, where: str) -> tuple[int, ...]:
     values = config.get(key)
-    if not isinstance(values, list) or any(type(value) is not int or value < 1 for value in values):
+    most = MOST_LAYERS if field == "depths" else LARGEST_WIDTH
+    if not isinstance(values, list) or any(type(value) is not int or not 1 <= value <= most for value in values):
         raise WeightsError(
-            f"{where}: '{key}' is {brief(values)}, which sets {field}; it must be a list of whole numbers from 1 on"
+            f"{where}: '{key}' is {brief(values)}, which sets {field}; it must be a list of whole numbers from 1 "
+            f"to {most}"
         )
     return tuple(values)

@@ -7,7 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaxmm.encoders.gru import BidirectionalGru
 from jaxmm.encoders.layers import MaskedBatchNorm, l2_normalize, uniform_bias, uniform_conv, uniform_dense
+from jaxmm.encoders.tcn import MultiStageTcn
+from jaxmm.encoders.text import TransformerText
+from jaxmm.errors import ConfigError
 
 BATCH, TIME, DIM = 3, 6, 4
 lengths = st.tuples(*[st.integers(0, TIME)] * BATCH).filter(any)
@@ -128,3 +132,25 @@ def test_a_convolution_pads_both_ends_with_zeros():
 def test_biases_are_bounded_by_their_fan_in():
     values = uniform_bias(25)(jax.random.key(0), (1000,))
     assert 0.19 < np.abs(values).max() <= 0.2
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: uniform_bias(0), "a layer has 0 inputs; give widths of 1 or more"),
+        (lambda: uniform_conv(4, kernel_size=-1, fan_in=4, name="conv"), "kernel_size is -1; give an odd number"),
+        (lambda: applied(BidirectionalGru(num_layers=0), deterministic=True), "num_layers is 0; give 1 or more"),
+        (
+            lambda: applied(MultiStageTcn(num_labels=2, num_stages=0), deterministic=True),
+            "num_stages is 0; give 1 or more",
+        ),
+        (lambda: TransformerText(vocab_size=4, num_heads=0).bind({}).embeddings, "num_heads 0; set dim to a multiple"),
+    ],
+)
+def test_modules_without_parts_are_refused(build, message):
+    with pytest.raises(ConfigError, match=message):
+        build()
+
+
+def applied(module, **settings):
+    return module.init(jax.random.key(0), jnp.ones((1, 2, 3)), jnp.ones((1, 2), bool), **settings)

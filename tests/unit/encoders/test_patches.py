@@ -73,3 +73,10 @@ def test_kernels_start_with_the_spread_that_keeps_the_inputs_size():
     params = jax.jit(initialise)(jnp.zeros((1, 5, 8, 3)), jnp.ones((1, 5), bool))["params"]
     assert np.std(params["kernel"]) == pytest.approx((2 * 5 * 3) ** -0.5, rel=0.05)
     assert np.std(params["bias"]) == pytest.approx(0.02, rel=0.2)
+
+
+def test_places_do_not_widen_half_precision():
+    module, mask = PatchEmbedding(dim=4, joints_per_patch=1, frames_per_patch=1), jnp.ones((1, 2), bool)
+    features = jnp.ones((1, 2, 2, 3), jnp.bfloat16)
+    params = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), module.init(jax.random.key(0), features, mask))
+    assert module.apply(params, features, mask)[0].dtype == jnp.bfloat16

@@ -136,3 +136,9 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WeightsError, match="cannot write a checkpoint"):
         write_checkpoint(tmp_path / "file", {}, {})
+
+
+@pytest.mark.parametrize(("key", "value", "most"), [("num_hidden_layers", 1001, 1000), ("size", 10**50, 2**24)])
+def test_no_config_asks_for_more_than_any_model_has(key, value, most):
+    with pytest.raises(WeightsError, match=rf"'{key}' is .*; it must be at least 1 and at most {most}"):
+        config_number({key: value}, key, field="dim", like=1, where="config.json")
