@@ -26,7 +26,7 @@ from jaxmm.rendering.film import write_mp4
 from .pages import KINDS, NOT_RUN, PAGES, REPOSITORY, Block, blocks, commands
 
 # Pages that only tell, or whose every block needs another machine.
-NOTHING_TO_RUN = {"docs/README.md", "docs/clusters.md", "docs/data.md", "docs/features.md", "docs/rendering.md"}
+NOTHING_TO_RUN = {f"docs/{name}.md" for name in ("README", "clusters", "data", "features", "performance", "rendering")}
 BASH = [block for page in PAGES for block in blocks(page) if block.kind.startswith("bash")]
 # What is changed in the configs that pages train, so that each takes a few steps of one device.
 EVERYWHERE = {"loop.epochs": 1, "loop.evaluate_every": 1, "loop.save_every": 1, "devices.num_devices": 1}

@@ -71,7 +71,7 @@ def inventory_of(
 
 
 def is_text(name: str) -> bool:
-    """Tells whether a file's name is text, not other bytes, which could be neither hashed, written nor printed.
+    r"""Tells whether a file's name is text, not other bytes, which could be neither hashed, written nor printed.
 
     Example:
         >>> is_text("caf\u00e9.mp4"), is_text("caf\udce9.mp4")
