@@ -98,7 +98,7 @@ class Graph:
         text = str(value)
         if text not in self._lengths:
             try:
-                self._lengths[text] = self._expression(ast.parse(text, mode="eval").body)
+                self._lengths[text] = self._expression(ast.parse(text.replace("^", "**"), mode="eval").body)
             except (SyntaxError, KeyError, TypeError) as error:
                 raise ArtefactError(f"the length {text} cannot be written as ONNX ({reason(error)})") from error
         return self._lengths[text]

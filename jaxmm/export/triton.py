@@ -32,6 +32,8 @@ def write_repository(path: Path, folder: Path) -> Path:
         jaxmm.errors.ArtefactError: no/such.onnx: no such file
     """
     about, model = read_metadata(path), folder / path.stem
+    if path.suffix != ".onnx":
+        raise ArtefactError(f"{path}: is no ONNX file, which the server would run; export with --format onnx")
     if any(tensor.shape[:1] != ("batch",) for tensor in (*about.inputs, *about.outputs)):
         raise ArtefactError(f"{path}: an input or output has no batch, which the server would put together")
     if model.exists():

@@ -65,13 +65,13 @@ def export(model: Model, kind: Kind, *, part: str | None = None, out: Path | Non
 
 def _write(path: Path, model: Model, kind: Kind, part: Part | None) -> None:
     if part is None:
-        _write_parameters(path, _metadata(model, None, None), _arrays(model))
+        write_parameters(path, _metadata(model, None, None), _arrays(model))
         return
     program = trace(part, model.params, model.collections, precision=model.experiment.task.numerics.matmul_precision)
     metadata = _metadata(model, part, program)
     if kind == "safetensors":
         nothing = dataclasses.replace(metadata, inputs=(), outputs=(), sizes={})
-        _write_parameters(path, nothing, program.parameters)
+        write_parameters(path, nothing, program.parameters)
     elif kind == "stablehlo":
         shapes = {name: jax.ShapeDtypeStruct(own.shape, own.dtype) for name, own in program.parameters.items()}
         module = jax.export.export(jax.jit(program.function), platforms=PLATFORMS)(shapes, program.inputs).serialize()
@@ -115,8 +115,9 @@ def _arrays(model: Model) -> dict[str, np.ndarray]:
     return {path_name(path): np.asarray(leaf) for path, leaf in leaves}
 
 
-def _write_parameters(path: Path, metadata: Metadata, arrays: Mapping[str, np.ndarray]) -> None:
+def write_parameters(path: Path, metadata: Metadata, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays by their names, with the metadata, as safetensors."""
     from safetensors.numpy import save
 
-    tensors = {name: np.ascontiguousarray(own) for name, own in arrays.items()}
+    tensors = {name: np.asarray(own, order="C") for name, own in arrays.items()}  # ascontiguousarray widens scalars
     path.write_bytes(save(tensors, {SAFETENSORS_KEY: metadata.as_json()}))

@@ -60,7 +60,7 @@ def sign_pictures(clip: SignClip, *, height: int = 480, space: Space | None = No
     radius = _head_radius(positions, seen)
     for pose, known in zip(positions, seen, strict=True):
         picture = Image.new("RGB", (size[0] * _FINER, size[1] * _FINER), _BACKDROP)
-        pixels = (pose - np.array([-space.reach, space.top, 0])) * np.array([1, 1, 1]) * scale * _FINER
+        pixels = (pose - np.array([-space.reach, space.top, 0])) * scale * _FINER
         _Figure(picture, pixels, known, scale * _FINER).draw(radius)
         yield picture.resize(size, Image.Resampling.BOX)
 

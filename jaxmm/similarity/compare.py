@@ -152,12 +152,12 @@ def _measured(name: str, model: Model, root: str | None, num_resamples: int, *, 
         name=name,
         costs=costs_of(model, see_ms=see_ms),
         pairs=pairs,
-        scores=_scored(pairs, num_resamples),
+        scores=scored(pairs, num_resamples),
         val_roc_auc=_val_roc_auc(model, root),
     )
 
 
-def _scored(pairs: ScoredPairs, num_resamples: int) -> dict[str, float]:
+def scored(pairs: ScoredPairs, num_resamples: int) -> dict[str, float]:
     """Returns scores with their intervals.
 
     Raises:
@@ -205,7 +205,7 @@ def _ensemble(rows: Sequence[Compared], num_resamples: int) -> Compared:
         similarity=np.mean(similarities, axis=0) if similarities else None,
     )
     costs = costs_together([row.costs for row in members])
-    return Compared(name=ENSEMBLE, costs=costs, pairs=pairs, scores=_scored(pairs, num_resamples))
+    return Compared(name=ENSEMBLE, costs=costs, pairs=pairs, scores=scored(pairs, num_resamples))
 
 
 def _shown(row: Compared) -> dict[str, float]:

@@ -1,6 +1,8 @@
 """How well runs tell which videos of a split are alike."""
 
+import csv
 import dataclasses
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -160,15 +162,16 @@ def draw_pairs(folder: Path, pairs: ScoredPairs, *, name: str) -> None:
     """Writes the curves and the scores of pairs as pictures, and each pair as a row of a table.
 
     Raises:
-        DataError: If the pairs are all the same or all different, or the folder cannot be written.
+        DataError: If the pairs are all the same or all different.
         MissingExtraError: If matplotlib is not installed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [
-        f"{a},{b},{int(same)},{kind},{score:.6f}"
-        for (a, b), same, kind, score in zip(pairs.names, pairs.same, pairs.kinds, pairs.scores, strict=True)
-    ]
-    write_text(folder / "pairs.csv", "\n".join(["a,b,label,kind,score", *rows, ""]))
+    table = io.StringIO()
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(("a", "b", "label", "kind", "score"))
+    for names, same, kind, score in zip(pairs.names, pairs.same, pairs.kinds, pairs.scores, strict=True):
+        rows.writerow((*names, int(same), kind, f"{score:.6f}"))
+    write_text(folder / "pairs.csv", table.getvalue())
     plot_curves(folder / "curves.png", {name: Sweep.of(pairs.scores, pairs.same)})
     plot_scores(folder / "scores.png", pairs.scores, pairs.same, threshold=THRESHOLD)
 

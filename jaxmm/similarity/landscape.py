@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float64
 
 from jaxmm.data.similar_videos import SimilarVideosData
-from jaxmm.errors import ConfigError
+from jaxmm.errors import ConfigError, DataError
 from jaxmm.evaluate.study_plots import plot_landscape
 from jaxmm.files import write_text
 from jaxmm.model import Model
@@ -43,9 +43,15 @@ class Landscape:
     losses: Float64[np.ndarray, "points *second"]
 
     def values(self) -> dict[str, float]:
-        """Returns the loss nearest to the run itself, and the lowest and highest of those that are finite."""
+        """Returns the loss nearest to the run itself, and the lowest and highest of those that are finite.
+
+        Raises:
+            DataError: If none is finite.
+        """
         middle = (int(np.abs(self.steps).argmin()),) * self.losses.ndim
         finite = self.losses[np.isfinite(self.losses)]
+        if not finite.size:
+            raise DataError("no loss of the landscape is finite; choose a smaller reach")
         return {"loss": float(self.losses[middle]), "lowest": float(finite.min()), "highest": float(finite.max())}
 
     def draw(self, folder: Path, *, title: str) -> None:

@@ -14,7 +14,7 @@ from jaxmm.experiment import Experiment
 from jaxmm.files import write_text
 from jaxmm.objectives.metric_settings import PairContrastive, Triplet
 from jaxmm.run import Report
-from jaxmm.similarity.compare import architectures_of, trained
+from jaxmm.similarity.compare import architectures_of, scored, trained
 from jaxmm.similarity.evaluation import scored_pairs
 from jaxmm.similarity.features import kept_features
 from jaxmm.tasks.video_similarity import VideoSimilarityTask
@@ -73,7 +73,7 @@ def study_margins(
     for margin, own in zip(margins, candidates, strict=True):
         model = trained(own, workdir / f"margin_{margin:g}", report=report)
         pairs = scored_pairs([model], split="test", ready=functools.partial(kept_features, split="test"))
-        scores = pairs.metrics(num_resamples=num_resamples)
+        scores = scored(pairs, num_resamples)
         found.append({f"{name}{end}": scores[f"{name}{end}"] for name in _SCORES for end in ("", "/low", "/high")})
     told = list(zip(margins, found, strict=True))
     rows = [",".join(f"{value:.6g}" for value in (margin, *own.values())) for margin, own in told]

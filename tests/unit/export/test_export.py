@@ -9,8 +9,10 @@ from safetensors import safe_open
 
 from jaxmm import Experiment
 from jaxmm.artefact import load, read_metadata
+from jaxmm.artefact.metadata import Metadata
 from jaxmm.errors import ArtefactError, ConfigError
 from jaxmm.export import export, onnx_model, parts_of
+from jaxmm.export.write import write_parameters
 from jaxmm.model import Model
 
 
@@ -81,6 +83,16 @@ def test_a_program_is_exported_for_every_platform_and_without_what_it_does_not_r
         exported = jax.export.deserialize(bytearray(archive.read("module.bin")))
     assert exported.platforms == ("cpu", "cuda", "tpu")
     assert all("/text/" in name for name in exported.in_tree.unflatten(exported.in_avals)[0][0])
+
+
+def test_scalars_stay_scalars(tmp_path):
+    path = tmp_path / "all.safetensors"
+    about = Metadata(task="SumTask", part="model", digest="", step=0, version="")
+    arrays = {"scale": np.array(3, np.float32), "turned": np.arange(6, dtype=np.float32).reshape(2, 3).T}
+    write_parameters(path, about, arrays)
+    with safe_open(path, framework="numpy") as file:
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(file.get_tensor(name), array, strict=True)
 
 
 def test_parameters_are_written_by_path_with_the_settings(models, tmp_path):

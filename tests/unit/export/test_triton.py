@@ -1,10 +1,13 @@
 """The command that exports, and the model repository it writes."""
 
+import numpy as np
 import pytest
 
 from jaxmm import cli
-from jaxmm.errors import ConfigError
+from jaxmm.artefact.metadata import Metadata
+from jaxmm.errors import ArtefactError, ConfigError
 from jaxmm.export.triton import write_repository
+from jaxmm.export.write import write_parameters
 
 CONFIG = """\
 name: "frames"
@@ -39,3 +42,10 @@ def test_a_repository_is_of_onnx_files(capsys):
         cli.main(["export", "run", "--format", "stablehlo", "--triton", "models"])
     assert stopped.value.code == 2
     assert "--triton is of ONNX files" in capsys.readouterr().err
+
+
+def test_parameters_alone_are_no_model(tmp_path):
+    path = tmp_path / "all.safetensors"
+    write_parameters(path, Metadata(task="SumTask", part="model", digest="", step=0, version=""), {"w": np.ones(2)})
+    with pytest.raises(ArtefactError, match=r"all.safetensors: is no ONNX file"):
+        write_repository(path, tmp_path / "models")

@@ -70,6 +70,11 @@ def test_it_is_drawn_and_written_point_by_point(plane, tmp_path):
         assert (tmp_path / name / "landscape.png").read_bytes()[1:4] == b"PNG"
 
 
+def test_a_landscape_without_a_finite_loss_has_no_values():
+    with pytest.raises(DataError, match="no loss of the landscape is finite; choose a smaller reach"):
+        Landscape(steps=np.array([-1.0, 1.0]), losses=np.array([np.nan, np.inf])).values()
+
+
 def test_losses_that_are_not_finite_are_left_out_of_pictures(plane, tmp_path):
     pytest.importorskip("matplotlib", reason="needs the extra 'plots'")
     losses = plane.losses.copy()
