@@ -28,11 +28,11 @@ def alignment_scores(
 
     Returns:
         By type, `all` first: `frames`; `mse_loss`, the mean over features; `mean_`, `median_` and
-        `std_cosine_similarity`; `accuracy@k`, the share of frames to whose features fewer than k descriptions are
-        nearer than the right one; and `chance@k`, k by the number of descriptions. `own_accuracy@1` and `own_chance@1`
-        are those among the descriptions of the type alone: frames of labels unseen in training are drawn to what
-        training named, and may yet be told from each other. Labels of one description answer for each other, and it
-        counts once.
+        `std_cosine_similarity`; `accuracy@k`, the share of frames to whose features fewer than k other descriptions
+        are as near as the right one or nearer; and `chance@k`, k by the number of descriptions. `own_accuracy@1` and
+        `own_chance@1` are those among the descriptions of the type alone: frames of labels unseen in training are
+        drawn to what training named, and may yet be told from each other. Labels of one description answer for each
+        other, and it counts once.
 
     Raises:
         DataError: If there is no frame.

@@ -159,10 +159,9 @@ def cosine_similarity(one, other):
 
 
 def rank_of_right(similarities, embeddings, right):
-    """1 plus the number of descriptions more similar than the right one; one that several labels have counts once."""
-    return 1 + len(
-        {tuple(own) for own, value in zip(embeddings, similarities, strict=True) if value > similarities[right]}
-    )
+    """1 plus the number of others as similar as the right description or more; one of several labels counts once."""
+    as_near = {tuple(own) for own, value in zip(embeddings, similarities, strict=True) if value >= similarities[right]}
+    return 1 + len(as_near - {tuple(embeddings[right])})
 
 
 def alignment_metrics(aligned, labels, embeddings):

@@ -141,6 +141,10 @@ def test_equal_descriptions_are_both_right():
     assert metrics.alignment_metrics([[1.0, 0.0]], [1], [[1, 0], [1, 0], [0, 1]])["accuracy@1"] == 1
 
 
+def test_a_tie_of_descriptions_counts_against():
+    assert metrics.alignment_metrics([[0.0, 0.0], [1.0, 0.0]], [0, 0], [[1, 0], [0, 1]])["accuracy@1"] == 0.5
+
+
 def test_types_are_told_by_name_and_absent_without_frames():
     names = ["cut", "null", "slip"]
     result = metrics.alignment_metrics_by_type(np.eye(3)[[0, 1]], [0, 1], np.eye(3), names, ["null"], ["slip"])
