@@ -1,9 +1,10 @@
 """Near-duplicates: excerpts of a folder of videos, each with altered copies, told from other videos.
 
-`--data.root FOLDER` names the videos, of which four are for testing and two for validation. Copies are re-encoded,
-cropped, scaled, re-timed, changed in colour, letter-boxed, marked with logos, or spliced with another video. A frozen
-EfficientNet-Lite0 with ImageNet's weights sees each frame in four parts, once; one linear layer learns in which way its
-features of a copy stay the same. Deeper ones remember a few videos by heart and tell others worse.
+`--data.root FOLDER` names the videos, of which four are for testing and two for validation; docs/similarity.md has the
+flags for a larger folder. Copies are re-encoded, cropped, scaled, re-timed, changed in colour, letter-boxed, marked
+with logos, or spliced with another video. A frozen EfficientNet-Lite0 with ImageNet's weights sees each frame in four
+parts, once; one linear layer learns in which way its features of a copy stay the same. Deeper ones remember a few
+videos by heart and tell others worse.
 """
 
 from jaxmm import (

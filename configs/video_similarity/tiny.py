@@ -1,8 +1,8 @@
 """The smallest system that learns which videos are alike: synthetic shapes that move, seen by a network from scratch.
 
 Two videos belong together where the same shape moves the same way. Chance is 0.5 of the area under the ROC curve; that
-shapes are told apart is learnt in so short a training, which way they go hardly. Trains in a quarter of a minute on one
-CPU core; used by the tests.
+shapes are told apart is learnt in so short a training, which way they go hardly. Trains in under a minute on one CPU
+core; used by the tests.
 """
 
 from jaxmm import (

@@ -1,4 +1,4 @@
-"""The seeds' default sizes, the arrays that both sides work on, and how a call is timed."""
+"""The default sizes of the sources, the arrays that both sides work on, and how a call is timed."""
 
 import time
 from collections.abc import Callable

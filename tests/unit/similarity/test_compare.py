@@ -157,4 +157,4 @@ def test_pairs_of_one_class_are_refused(untrained, monkeypatch):
 
     pairs = dataclasses.replace(compared("a", scores_with(0)).pairs, same=np.ones_like(SAME))
     with pytest.raises(DataError, match="ROC-AUC needs same and different pairs"):
-        compare._scored(pairs, 5)
+        compare.scored(pairs, 5)
