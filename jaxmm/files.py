@@ -1,8 +1,11 @@
 """Writing files so that a reader never sees half of one, and reading JSON that is not trusted."""
 
+import contextlib
 import errno
 import json
 import os
+import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,9 +28,68 @@ def write_text(path: Path, text: str) -> None:
         >>> path.read_text()
         'whole'
     """
-    building = path.with_name(f".{path.name}.{os.getpid()}")
-    building.write_text(text, encoding="utf-8")
-    building.replace(path)
+    with whole_file(path) as building:
+        building.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Names a hidden file to write, which takes the place of another once the block ends without an error.
+
+    Args:
+        path: The file to replace or to make; its folder is there.
+
+    Raises:
+        OSError: If the file cannot take its place.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "numbers.bin"
+        >>> with whole_file(path) as building:
+        ...     _ = building.write_bytes(bytes([1, 2]))
+        >>> [own.name for own in path.parent.iterdir()]
+        ['numbers.bin']
+    """
+    building = _beside(path)
+    try:
+        yield building
+        building.replace(path)
+    finally:
+        with contextlib.suppress(OSError):  # there is none where all went well
+            building.unlink()
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Makes a hidden folder to fill, which takes the place of another once the block ends without an error.
+
+    Args:
+        path: The folder to make, which is absent or empty; its parents are created.
+
+    Raises:
+        OSError: If the folder cannot be made, or cannot take its place.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "two"
+        >>> with whole_folder(path) as building:
+        ...     (building / "a.txt").touch()
+        >>> [own.name for own in path.iterdir()], len(list(path.parent.iterdir()))
+        (['a.txt'], 1)
+    """
+    path = path.resolve()  # the folder that one stands in has no name otherwise
+    building = _beside(path)
+    building.mkdir(parents=True)
+    try:
+        yield building
+        building.replace(path)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    """Returns a name of its own: processes of several machines, which share a folder, may have the same number."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
 
 
 def check_free(out: Path) -> None:

@@ -1,7 +1,6 @@
 """Files of galleries to search: arrays that are mapped as they are used, and JSON that says what they are."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxmm.errors import CheckpointError, DataError, reason
-from jaxmm.files import check_safetensors
+from jaxmm.files import check_safetensors, whole_file
 
 _DTYPES = {"F32": "<f4", "F16": "<f2", "I64": "<i8", "BOOL": "?"}
 
@@ -40,9 +39,8 @@ def write_index(path: Path, arrays: Mapping[str, np.ndarray], values: Mapping[st
     own = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        building = path.with_name(f".{path.name}.{os.getpid()}")
-        save_file(own, building, metadata={"format": form, "values": json.dumps(values)})
-        building.replace(path)
+        with whole_file(path) as building:
+            save_file(own, building, metadata={"format": form, "values": json.dumps(values)})
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path}: cannot be written ({reason(error)})") from error
 

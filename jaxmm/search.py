@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, BFloat16, Float, Float32, Int, Int64
+from jaxtyping import Array, BFloat16, Float, Float32, Int64
 
 from jaxmm.errors import ConfigError, DataError, MissingExtraError
 
@@ -19,24 +19,6 @@ Scores: TypeAlias = Float32[np.ndarray, "queries k"]
 _QUERIES_AT_ONCE = 256
 _LISTS_PROBED = 32
 _TRAINING_ROWS_PER_LIST = 39  # what k-means in faiss asks for
-
-
-def top_k(
-    scores: Float[np.ndarray, "queries items"], k: int
-) -> tuple[Int[np.ndarray, "queries k"], Float[np.ndarray, "queries k"]]:
-    """Returns the best items of each query and their scores, best first; ties go to the lower index (D6).
-
-    Raises:
-        DataError: If the gallery is empty.
-
-    Example:
-        >>> top_k(np.array([[0.1, 0.7, 0.7]]), 2)[0].tolist()
-        [[1, 2]]
-    """
-    if scores.shape[1] == 0:
-        raise DataError("the gallery is empty; there is nothing to retrieve")
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return order, np.take_along_axis(scores, order, axis=1)
 
 
 class ExactSearch:

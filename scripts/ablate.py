@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxmm import Augmentation, Experiment, MotionText, PosePatchVit, PoseTransformer, run
+from jaxmm.errors import JaxmmError
 from jaxmm.evaluate.intervals import ScoredQueries, bootstrap_intervals
 from jaxmm.evaluate.ranks import rank_metrics
 from jaxmm.evaluate.retrieval import cosines
@@ -104,6 +105,17 @@ def progress(folder: Path) -> run.Report:
     return report
 
 
+def table(options: argparse.Namespace) -> Table:
+    """Returns what every arm scores."""
+    start = changed(read_config(CONFIG), {"data.root": options.data_root})
+    if options.weights:
+        start = changed(start, dict.fromkeys(CHECKPOINTS, options.weights))
+    shown = Table("arm", *(f"{way} {metric}" for way in WAYS for metric in METRICS), box=None)
+    for arm in options.arms:
+        shown.add_row(arm, *row(arm, start, options.seeds, options.out))
+    return shown
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_root")
@@ -112,13 +124,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
     options = parser.parse_args()
-    start = changed(read_config(CONFIG), {"data.root": options.data_root})
-    if options.weights:
-        start = changed(start, dict.fromkeys(CHECKPOINTS, options.weights))
-    shown = Table("arm", *(f"{way} {metric}" for way in WAYS for metric in METRICS), box=None)
-    for arm in options.arms:
-        shown.add_row(arm, *row(arm, start, options.seeds, options.out))
-    Console(width=200).print(shown)
+    try:
+        Console(width=200).print(table(options))
+    except JaxmmError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -44,9 +44,9 @@ GOALS = {
     "clip_image": "0.98",
     "clip_temporal": "-",
     "clip_head": "-",
-    "siamese_head": "-",
-    "triplet_head": "-",
-    "attention_siamese": "-",
+    "siamese_head": "0.35",
+    "triplet_head": "0.35",
+    "attention_siamese": "0.6",
 }
 FRAMES_MADE = {
     "tcn_embed": VIDEOS * VIDEO_FRAMES,

@@ -24,6 +24,7 @@ from jaxmm.data.similar_videos import SimilarVideos
 from jaxmm.data.video.clip import ActionVideo, FrameView
 from jaxmm.data.video.copies import CopiedVideos
 from jaxmm.data.video.reader import VideoReader
+from jaxmm.errors import ConfigError, JaxmmError
 from jaxmm.model import Model
 from jaxmm.similarity.evaluation import scored_pairs
 
@@ -80,6 +81,17 @@ def search(model: Model, data: SimilarVideos, videos: Path, count: int) -> dict[
     }
 
 
+def measured(run: Path, videos: Path, count: int, bootstrap: int) -> dict[str, float]:
+    """Returns all scores of a run on a folder of videos."""
+    model = jaxmm.load(run)
+    data = model.experiment.data
+    if not (isinstance(data, SimilarVideos) and isinstance(data.source, CopiedVideos)):
+        raise ConfigError(f"{run}: was not trained on altered copies; train configs/video_similarity/copies.py")
+    if videos.resolve() == Path(data.root).resolve():
+        raise ConfigError(f"{videos}: {run} was trained on this folder; give videos that it has not seen")
+    return verification(model, data, videos, bootstrap) | search(model, data, videos, count)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
@@ -87,14 +99,13 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--bootstrap", type=int, default=1000)
     chosen = parser.parse_args()
-    model = jaxmm.load(chosen.run)
-    data = model.experiment.data
-    if not (isinstance(data, SimilarVideos) and isinstance(data.source, CopiedVideos)):
-        parser.error(f"{chosen.run}: was not trained on altered copies; train configs/video_similarity/copies.py")
-    if chosen.videos.resolve() == Path(data.root).resolve():
-        parser.error(f"{chosen.videos}: {chosen.run} was trained on this folder; give videos that it has not seen")
-    scores = verification(model, data, chosen.videos, chosen.bootstrap)
-    print(json.dumps(scores | search(model, data, chosen.videos, chosen.queries), indent=2))
+    if chosen.queries < 1 or chosen.bootstrap < 0:
+        parser.error("give 1 query or more, and 0 draws or more")
+    try:
+        scores = measured(chosen.run, chosen.videos, chosen.queries, chosen.bootstrap)
+    except JaxmmError as error:
+        parser.error(str(error))
+    print(json.dumps(scores, indent=2))
 
 
 if __name__ == "__main__":

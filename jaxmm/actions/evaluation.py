@@ -102,4 +102,5 @@ def answers_of(
             )
         found.append(answers.split(model.params, model.collections, own, split))
     labels = np.array([clip.label for clip in data.clips(split)], np.int32)
-    return data, found[0] if len(found) == 1 else mean_answers(found, of=average, weights=weights), labels
+    alone = len(found) == 1 and weights is None
+    return data, found[0] if alone else mean_answers(found, of=average, weights=weights), labels

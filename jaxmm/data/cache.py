@@ -49,6 +49,16 @@ def packed_folder(
 
 def _files(root: Path) -> Iterator[tuple[str, int, int]]:
     """Yields name, size and time of every file of a folder, or of one file."""
-    for path in filter(Path.is_file, sorted(root.rglob("*")) if root.is_dir() else [root]):
+    for path in filter(Path.is_file, sorted(_below(root)) if root.is_dir() else [root]):
         stat = path.stat()
         yield str(path.relative_to(root)), stat.st_size, stat.st_mtime_ns
+
+
+def _below(root: Path) -> Iterator[Path]:
+    """Yields all files at any depth, also of linked folders, each of which is entered once."""
+    entered = {root.resolve()}
+    for folder, below, names in os.walk(root, followlinks=True):
+        yield from (Path(folder, name) for name in names)
+        found = {Path(folder, name).resolve(): name for name in sorted(below, reverse=True)}
+        below[:] = sorted(name for real, name in found.items() if real not in entered)
+        entered.update(found)

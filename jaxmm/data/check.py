@@ -96,6 +96,7 @@ class Findings(Generic[Clip]):
         self._tags: dict[str, Mapping[str, str]] = {}
         self._keys_by_content: dict[bytes, list[str]] = {}
         self._counts = {self.noun: 0.0, "frames": 0.0, "seconds": 0.0}
+        self._unread: list[str] = []
 
     def counts(self) -> dict[str, float]:
         """Returns the numbers of what was read."""
@@ -117,12 +118,17 @@ class Findings(Generic[Clip]):
             yield Problem(kind="short", message=message)
         yield from self._suspicions(clip)
 
+    def leave_out(self, key: str) -> None:
+        """Notes a recording that could not be read; a list of splits may name it all the same."""
+        self._unread.append(key)
+
     def repeated(self, split: HashSplit | FileSplit | TagSplit | None) -> Iterator[Problem]:
         """Yields recordings that are there under several keys, which matters most across splits."""
         splits: dict[str, Split] = {}
         if split is not None and self._tags:
             try:
-                splits = split.assign(self._tags)
+                listed = {key: {} for key in self._unread} if isinstance(split, FileSplit) else {}
+                splits = split.assign({**listed, **self._tags})
             except DataError as error:
                 yield Problem(kind="split", message=str(error))
         within: list[list[str]] = []
@@ -178,6 +184,7 @@ def read_on(
                 problems += findings.add(clip)
         except DataError as error:
             failures.setdefault(str(error), []).append(recording.key)
+            findings.leave_out(recording.key)
     problems += [Problem(kind="files", message=_failure(message, keys)) for message, keys in failures.items()]
     problems += findings.repeated(split)
     return Report(counts=findings.counts(), problems=tuple(problems))

@@ -16,6 +16,7 @@ from jaxmm.errors import DataError, brief
 from jaxmm.files import read_json
 
 _ARRAYS = ("joints", "root")
+_FIELDS = {"key", "text", "texts", "fps"}  # of a row; others become tags
 _LONGEST_QUOTE = 200  # characters
 
 
@@ -200,7 +201,8 @@ def write_motion_folder(motions: Iterable[Motion], root: Path) -> int:
         Number of motions.
 
     Raises:
-        DataError: If the folder holds motions already, there is no motion, or two skeletons differ.
+        DataError: If the folder holds motions already, there is no motion, or two skeletons differ, or a tag is
+            named like a field of the captions.
     """
     if (root / CAPTIONS).exists():
         raise DataError(f"{root}: holds motions already; choose another folder")
@@ -211,6 +213,8 @@ def write_motion_folder(motions: Iterable[Motion], root: Path) -> int:
         skeleton = skeleton or motion.skeleton
         if motion.skeleton != skeleton:
             raise DataError(f"{motion.key}: has another skeleton than the motions before it; keep one a folder")
+        if taken := sorted(_FIELDS & set(motion.tags)):
+            raise DataError(f"{motion.key}: has the tag {taken[0]!r}, which is a field of {CAPTIONS}; rename the tag")
         arrays[f"{motion.key}/joints"] = motion.positions
         lines.append(json.dumps({**motion.tags, "key": motion.key, "texts": motion.captions, "fps": motion.fps}))
     if skeleton is None:

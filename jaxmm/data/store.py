@@ -4,9 +4,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,7 @@ from numpy.typing import DTypeLike
 
 from jaxmm.data.motion import FASTEST_FPS
 from jaxmm.errors import DataError, brief
-from jaxmm.files import read_json
+from jaxmm.files import read_json, whole_folder
 
 _MAX_META_BYTES = 64 * 2**20  # half a kilobyte a clip, of our own writing
 _FILES = {np.dtype(np.float32): "frames.f32", np.dtype(np.uint8): "frames.u8"}
@@ -37,6 +34,7 @@ class Stored:
         fps: Frames per second.
 
     Example:
+        >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp()) / "stored"
         >>> clips = [("still", np.zeros((2, 3), np.float32), {"captions": ["a person stands"]})]
         >>> store(clips, folder, fps=10.0, about=lambda: {"shape": [3]})
@@ -81,23 +79,20 @@ def store(
     Raises:
         DataError: If there is no clip, a key repeats, or there are more than can be opened again.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    written = False
     try:
-        rows = _write_frames(clips, building / _FILES[np.dtype(dtype)], np.dtype(dtype))
-        meta = json.dumps({"fps": fps, "about": about(), "clips": rows})
-        if len(meta) > _MAX_META_BYTES:  # of ASCII; it would be refused when it is read
-            raise DataError(
-                f"{len(rows)} clips and their texts take more than {_MAX_META_BYTES} bytes; split the source"
-            )
-        (building / "meta.json").write_text(meta)
-        try:
-            os.rename(building, folder)
-        except OSError:
-            if not folder.is_dir():  # otherwise another process finished the same work first
-                raise
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+        with whole_folder(folder) as building:
+            rows = _write_frames(clips, building / _FILES[np.dtype(dtype)], np.dtype(dtype))
+            meta = json.dumps({"fps": fps, "about": about(), "clips": rows})
+            if len(meta) > _MAX_META_BYTES:  # of ASCII; it would be refused when it is read
+                raise DataError(
+                    f"{len(rows)} clips and their texts take more than {_MAX_META_BYTES} bytes; split the source"
+                )
+            (building / "meta.json").write_text(meta)
+            written = True
+    except OSError:
+        if not (written and folder.is_dir()):  # otherwise another process finished the same work first
+            raise
 
 
 def _write_frames(

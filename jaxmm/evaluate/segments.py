@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float64, Int, Int32
 
 from jaxmm.errors import ConfigError, DataError
+from jaxmm.evaluate.edits import edit_distance
 
 Boundary: TypeAlias = Literal["exclusive", "inclusive"]
 """Where a segment ends: at the frame after its last one, or at its last one. Lengths are end - start in both, so that
@@ -54,7 +55,7 @@ def segment_ratios(
         rows.setdefault("accuracy", []).append((float((guess == right).sum()), float(len(right))))
         guessed, wanted = (segments_of(labels, background=background) for labels in (guess, right))
         most = max(len(guessed), len(wanted))
-        edit = 1 - _edits(guessed[:, 0], wanted[:, 0]) / most if most else 1.0
+        edit = 1 - edit_distance(guessed[:, 0], wanted[:, 0]) / most if most else 1.0
         rows.setdefault("edit", []).append((edit, 1.0))
         for boundary in BOUNDARIES:
             overlaps = _overlaps(guessed, wanted, boundary)
@@ -150,17 +151,6 @@ def segments_of(labels: Int[np.ndarray, "time"], *, background: Sequence[int] = 
 
 def _ratio(sums: Float64[np.ndarray, "*shape 2"]) -> Float64[np.ndarray, "*shape"]:
     return np.where(sums[..., 1] > 0, sums[..., 0] / np.maximum(sums[..., 1], 1e-12), 1.0)
-
-
-def _edits(one: Int32[np.ndarray, "n"], other: Int32[np.ndarray, "m"]) -> int:
-    """Returns the Levenshtein distance: insertions, deletions and substitutions that make one the other."""
-    row = np.arange(len(other) + 1)
-    for label in one:
-        # Insertions are a running minimum, once the growing cost of each place is taken off.
-        best = np.minimum(row[1:] + 1, row[:-1] + (other != label))
-        costs = np.concatenate([[row[0] + 1], best])
-        row = np.minimum.accumulate(costs - np.arange(len(costs))) + np.arange(len(costs))
-    return int(row[-1])
 
 
 def _overlaps(

@@ -8,12 +8,13 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Float32, Shaped
 
 from jaxmm.data.sign.clip import SignClip, TextKind
 from jaxmm.data.sign.layout import HOLISTIC, SignLayout
 from jaxmm.data.sign.statistics import Statistics
 from jaxmm.errors import ConfigError, DataError
+from jaxmm.evaluate.edits import edit_distance
 from jaxmm.evaluate.intervals import ScoredQueries, bootstrap_intervals
 
 _MISSED = 1.0  # shoulder widths: the error of a landmark that is in the real frame and not in the generated one
@@ -196,20 +197,13 @@ def baselines(
 
 
 def _nearest(train: Sequence[SignClip], clip: SignClip, text: TextKind) -> SignClip:
-    words = (clip.text(text) or "").split()
+    wanted = _words(clip, text)
     rivals = [other for other in train if other.signer == clip.signer] or train
-    return min(rivals, key=lambda other: _edits(words, (other.text(text) or "").split()))
+    return min(rivals, key=lambda other: edit_distance(wanted, _words(other, text)))
 
 
-def _edits(one: Sequence[str], other: Sequence[str]) -> int:
-    """Returns how many words must be put in, left out or replaced to turn one text into the other."""
-    before = list(range(len(other) + 1))
-    for place, word in enumerate(one, 1):
-        row = [place]
-        for column, rival in enumerate(other, 1):
-            row.append(min(before[column] + 1, row[-1] + 1, before[column - 1] + (word != rival)))
-        before = row
-    return before[-1]
+def _words(clip: SignClip, text: TextKind) -> Shaped[np.ndarray, "words"]:
+    return np.array((clip.text(text) or "").split(), np.str_)
 
 
 def diversity(clips: Sequence[Float32[np.ndarray, "_time dim"]], distance: SignDistance) -> float:

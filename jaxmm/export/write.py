@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib.metadata
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from jaxmm.config import encode
 from jaxmm.errors import ArtefactError, ConfigError
 from jaxmm.export.parts import Part, parts_of
 from jaxmm.export.program import Program, trace
+from jaxmm.files import whole_file
 from jaxmm.model import Model
 from jaxmm.optim import path_name
 
@@ -52,14 +52,11 @@ def export(model: Model, kind: Kind, *, part: str | None = None, out: Path | Non
     if path.suffix != f".{kind}":
         raise ConfigError(f"{path}: a file of the format {kind} ends in .{kind}; name it so")
     path.parent.mkdir(parents=True, exist_ok=True)
-    building = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        _write(building, model, kind, chosen)
-        building.replace(path)
+        with whole_file(path) as building:
+            _write(building, model, kind, chosen)
     except ArtefactError as error:
         raise ArtefactError(f"{path}: {error}") from error
-    finally:
-        building.unlink(missing_ok=True)
     return path
 
 

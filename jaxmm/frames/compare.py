@@ -1,20 +1,27 @@
 """Whether aligned features help: segmentation from features as they came, from enhanced ones, and from both."""
 
 import dataclasses
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+from jaxmm.config import differences, encode
 from jaxmm.data.inventory import existing_folder
 from jaxmm.data.segmentation.folder import bundle_path, split_numbers
-from jaxmm.data.segmentation.sources import MAPPING, SegmentationFolder, write_segmentation_folder
+from jaxmm.data.segmentation.sources import (
+    MAPPING,
+    SegmentationFolder,
+    SegmentationSource,
+    write_segmentation_folder,
+)
 from jaxmm.data.segmented import SegmentedVideos
 from jaxmm.errors import ConfigError, DataError
 from jaxmm.evaluate.frame_plots import plot_timeline
 from jaxmm.evaluate.segments import Ratios, gains_of, scores_of
 from jaxmm.experiment import Experiment
-from jaxmm.files import read_json
+from jaxmm.files import read_json, write_text
 from jaxmm.frames.enhance import FACTS, check_cross_fit, write_answers
 from jaxmm.frames.evaluation import labels_of, segment_ratios_of
 from jaxmm.model import Model, load
@@ -22,6 +29,7 @@ from jaxmm.run import Report, train
 from jaxmm.tasks.base import Aligns, AnswersFrames
 
 RAW, ENHANCED, BOTH = "raw", "enhanced", "both"
+_SETTINGS = "settings.json"  # of made-up videos
 _LOG = logging.getLogger(__name__)
 
 
@@ -104,9 +112,7 @@ def _folder_of(settings: SegmentedVideos, workdir: Path) -> tuple[SegmentedVideo
     """Returns settings of data in a folder, its source and the folder, to which made-up ones are written first."""
     source, root = settings.source, settings.folder
     if not isinstance(source, SegmentationFolder):
-        videos, root = source.inventory(root).items(), workdir / "data"
-        if not (root / MAPPING).is_file():  # which is written last
-            write_segmentation_folder(videos, source.vocabulary(None), root)
+        root = _written(source, root, workdir / "data")
         source = SegmentationFolder(dim=(source.dim,), fps=source.fps)
         settings = dataclasses.replace(settings, source=source, root=str(root))
     if not source.dim:
@@ -117,6 +123,20 @@ def _folder_of(settings: SegmentedVideos, workdir: Path) -> tuple[SegmentedVideo
             "data.source.dim tells which axis is which"
         )
     return settings, source, existing_folder(root, source.mapping)
+
+
+def _written(source: SegmentationSource, root: Path | None, folder: Path) -> Path:
+    """Writes made-up videos into a folder, unless it holds those of the same settings."""
+    videos, settings, told = source.inventory(root).items(), encode(source), folder / _SETTINGS
+    if not (folder / MAPPING).is_file():  # which is written last
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(told, json.dumps(settings))
+        write_segmentation_folder(videos, source.vocabulary(None), folder)
+    elif changed := differences(read_json(told), settings):
+        raise ConfigError(
+            f"{folder}: holds videos of other settings ({'; '.join(changed)}); choose another working folder"
+        )
+    return folder
 
 
 def _align(experiment: Experiment, folder: Path, cross_fit: int, report: Report) -> int:

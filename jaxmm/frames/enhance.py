@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from jaxmm.data.segmentation.features import write_features
 from jaxmm.data.segmentation.video import LabelledVideo
 from jaxmm.data.segmented import SegmentedVideos
 from jaxmm.errors import ConfigError
-from jaxmm.files import check_free, write_text
+from jaxmm.files import check_free, whole_folder, write_text
 from jaxmm.model import Model, load
 from jaxmm.run import Report, train
 
@@ -63,19 +62,14 @@ def write_answers(
         answers = _out_of_fold(model, parts, root)
     else:
         answers = _answers([model], _videos(model, root, splits))
-    out = out.resolve()  # the folder that one stands in has no name otherwise
-    partial = out.with_name(f"{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a call that was interrupted
-    partial.mkdir(parents=True)
-    num_videos = 0
-    for key, answer in answers:
-        write_features(partial / f"{key}.npy", answer)
-        num_videos += 1
     fitted = [] if cross_fit else [video.key for video in _videos(model, root, splits[:2])]
     facts = {"run": str(run), "digest": model.digest, "step": model.step, "cross_fit": cross_fit, "fitted": fitted}
-    write_text(partial / FACTS, json.dumps(facts, indent=1) + "\n")
-    partial.replace(out)
-    num_fitted = len(fitted)
+    num_videos, num_fitted = 0, len(fitted)
+    with whole_folder(out) as building:
+        for key, answer in answers:
+            write_features(building / f"{key}.npy", answer)
+            num_videos += 1
+        write_text(building / FACTS, json.dumps(facts, indent=1) + "\n")
     return {"videos": float(num_videos), "unseen": float(num_videos - num_fitted), "fitted": float(num_fitted)}
 
 

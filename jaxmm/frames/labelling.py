@@ -6,7 +6,7 @@ from pathlib import Path
 from jaxmm.data.segmentation.labels import read_descriptions, write_frame_labels
 from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.errors import ConfigError, WeightsError
-from jaxmm.files import check_free
+from jaxmm.files import check_free, whole_folder
 from jaxmm.frames.evaluation import embeddings_of, labels_of
 from jaxmm.model import Model
 from jaxmm.tasks.semantic_alignment import SemanticAlignmentTask
@@ -49,10 +49,10 @@ def write_labels(
             )
     videos, counts = data.videos(split), Counter[str]()
     answers = model.frames(model.params, model.collections, (video.features for video in videos))
-    out.mkdir(parents=True, exist_ok=True)
-    for video, answer in zip(videos, answers, strict=True):
-        labels = labels_of(answer, embeddings)
-        write_frame_labels(out / f"{video.key}.txt", labels, vocabulary)
-        counts.update(vocabulary.labels[label] for label in labels)
+    with whole_folder(out) as building:
+        for video, answer in zip(videos, answers, strict=True):
+            labels = labels_of(answer, embeddings)
+            write_frame_labels(building / f"{video.key}.txt", labels, vocabulary)
+            counts.update(vocabulary.labels[label] for label in labels)
     frames = {f"frames/{label}": float(count) for label, count in counts.most_common()}
     return {"videos": float(len(videos)), "frames": float(counts.total()), **frames}

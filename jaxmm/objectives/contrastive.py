@@ -46,7 +46,7 @@ def symmetric_infonce(
         One non-negative loss per pair, zero for masked rows; callers reduce.
 
     Raises:
-        ValueError: If `temperature` is not positive.
+        ConfigError: If `temperature` is not positive.
         ConfigError: If `chunk_size` does not divide the batch.
 
     Example:
@@ -104,7 +104,7 @@ def nt_xent(
         One non-negative loss per pair, zero for masked rows; callers reduce.
 
     Raises:
-        ValueError: If `temperature` is not positive.
+        ConfigError: If `temperature` is not positive.
 
     Example:
         >>> [f"{loss:.4f}" for loss in nt_xent(jnp.eye(2), jnp.eye(2), temperature=0.5)]
@@ -151,7 +151,7 @@ def pairwise_sigmoid(
         The mean over rows is SigLIP's loss.
 
     Raises:
-        ValueError: If `temperature` is not positive.
+        ConfigError: If `temperature` is not positive.
 
     Example:
         >>> [f"{loss:.4f}" for loss in pairwise_sigmoid(jnp.eye(2), jnp.eye(2), temperature=0.1, bias=-5.0)]
@@ -246,4 +246,4 @@ def _roles(
 def _check(temperature: float | Float[Array, ""]) -> None:
     # A learnt one is an array that may be traced; the settings keep it in its range.
     if isinstance(temperature, int | float) and temperature <= 0:
-        raise ValueError(f"temperature is {temperature}; give a value above zero")
+        raise ConfigError(f"temperature is {temperature}; give a value above zero")

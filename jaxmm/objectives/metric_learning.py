@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxmm.errors import ConfigError
 from jaxmm.objectives.miners import all_triplets
 from jaxmm.objectives.pairwise import cosines, distances, unit_rows
 from jaxmm.objectives.relation import Relation
@@ -213,7 +214,7 @@ def supervised_contrastive(
         temperature: Softmax temperature, > 0.
 
     Raises:
-        ValueError: If `temperature` is not positive.
+        ConfigError: If `temperature` is not positive.
 
     Example:
         >>> from jaxmm.objectives.relation import relation_of_labels
@@ -225,7 +226,7 @@ def supervised_contrastive(
     Reference: SupCon, arXiv:2004.11362, equation 2.
     """
     if temperature <= 0:
-        raise ValueError(f"temperature is {temperature}; give a value above zero")
+        raise ConfigError(f"temperature is {temperature}; give a value above zero")
     logits = cosines(embeddings, others) / temperature
     compared = relation.positive | relation.negative
     normalizers = jax.nn.logsumexp(jnp.where(compared, logits, _EXCLUDED), axis=1)

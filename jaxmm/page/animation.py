@@ -1,8 +1,7 @@
-"""Moving pictures of a person who signs, as the bytes of a GIF or an MP4 file."""
+"""Moving pictures of a person who signs."""
 
 import importlib.util
 import math
-from fractions import Fraction
 from io import BytesIO
 
 import numpy as np
@@ -67,29 +66,4 @@ def gif_bytes(clip: SignClip) -> bytes:
     held = BytesIO()
     times = [10 * int(time) for time in hundredths]
     frames[0].save(held, "GIF", save_all=True, append_images=frames[1:], duration=times, loop=0)
-    return held.getvalue()
-
-
-def mp4_bytes(clip: SignClip) -> bytes:
-    """Draws a clip as an MP4 file with H.264 video, at the clip's frame rate.
-
-    Args:
-        clip: The clip.
-
-    Raises:
-        MissingExtraError: If the extra `plots` or `video` is not installed.
-    """
-    check_animation("mp4")
-    import av
-
-    pictures = sign_pictures(clip)
-    first = next(pictures)
-    held = BytesIO()
-    with av.open(held, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=Fraction(clip.fps).limit_denominator(1001))
-        stream.width, stream.height = first.size
-        stream.pix_fmt, stream.options = "yuv420p", {"crf": "20", "threads": "1"}
-        for picture in (first, *pictures):
-            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
-        container.mux(stream.encode())
     return held.getvalue()

@@ -28,7 +28,7 @@ HeldOut: TypeAlias = Literal["", "take", "style"]
 """What training has not seen with a label: nothing, the recording alone, or the style."""
 
 _SHORTEST = 0.4  # seconds
-_LONGEST_NAME = 80  # characters, so that no folder or file has a name too long
+_LONGEST_NAME = 80  # bytes, so that no folder or file has a name too long
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -231,7 +231,7 @@ class _Cut:
     fps: float
 
     def video(self, split: Split, held_out: HeldOut, variant: int) -> Video:
-        folder, name = (re.sub(r"[^\w-]+", "_", text)[:_LONGEST_NAME] for text in (self.action.label, self.take))
+        folder, name = map(_file_name, (self.action.label, self.take))
         return Video(
             path=f"{folder}/{name}_{self.span[0]}_{variant}.mp4",
             label=self.action.label,
@@ -245,6 +245,10 @@ class _Cut:
             reversed=int(self.action.reversed),
             variant=variant,
         )
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^\w-]+", "_", text).encode()[:_LONGEST_NAME].decode(errors="ignore")
 
 
 def _actions_of(motion: Motion, known: Actions | None) -> list[Action]:

@@ -1,9 +1,7 @@
 """MP4 files of pictures, the same bytes for the same pictures."""
 
-import contextlib
 import importlib.util
 import itertools
-import os
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxmm.errors import DataError, MissingExtraError, reason
+from jaxmm.files import whole_file
 
 ORIGIN = "rendered from real motion"
 """What files of rendered motion say of themselves."""
@@ -59,10 +58,10 @@ def write_mp4(
     first = next(frames, None)
     if first is None:
         raise DataError(f"{path}: there is no picture to write")
-    building, count = path.with_name(f".{path.name}.{os.getpid()}"), 0
+    count, form = 0, {"format": "mp4", "options": {"fflags": "+bitexact"}}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with av.open(str(building), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
+        with whole_file(path) as building, av.open(str(building), "w", **form) as container:
             container.metadata["comment"] = comment
             stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=_OPTIONS)
             stream.height, stream.width, stream.pix_fmt = *first.shape[:2], "yuv420p"
@@ -70,10 +69,6 @@ def write_mp4(
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
                 count += 1
             container.mux(stream.encode())
-        building.replace(path)
     except (OSError, ValueError, FFmpegError) as error:
         raise DataError(f"{path}: cannot be written ({reason(error)}); choose another folder or size") from error
-    finally:
-        with contextlib.suppress(OSError):  # there is none where all went well
-            building.unlink()
     return count

@@ -11,7 +11,9 @@ from jaxmm.data.sign.folder import write_sign_folder
 from jaxmm.data.sign.pose_file import write_pose
 from jaxmm.errors import ConfigError, DataError, MissingExtraError
 from jaxmm.files import check_free
-from jaxmm.page.animation import ANIMATIONS, gif_bytes, mp4_bytes
+from jaxmm.page.animation import ANIMATIONS, check_animation, gif_bytes
+from jaxmm.page.sign_picture import sign_pictures
+from jaxmm.rendering.film import write_mp4
 
 
 def write_signs(out: Path, clips: Sequence[SignClip]) -> None:
@@ -109,7 +111,12 @@ def write_animation(path: Path, clip: SignClip) -> None:
         Traceback (most recent call last):
         jaxmm.errors.ConfigError: hello.avi: cannot be written as .avi; end its name with .gif or .mp4
     """
-    held = gif_bytes(clip) if _ending(path, ANIMATIONS) == "gif" else mp4_bytes(clip)
+    kind = _ending(path, ANIMATIONS)
+    check_animation(kind)
+    if kind == "mp4":
+        write_mp4(path, map(np.asarray, sign_pictures(clip)), fps=clip.fps, comment="signing, drawn from landmarks")
+        return
+    held = gif_bytes(clip)
     try:
         path.write_bytes(held)
     except OSError as error:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxmm.errors import WeightsError, brief, reason
-from jaxmm.files import check_safetensors, read_json
+from jaxmm.files import check_safetensors, read_json, whole_file, write_text
 from jaxmm.hub import CONFIG, INDEX, TENSORS, TORCH_TENSORS
 from jaxmm.weights.torch_file import read_torch
 
@@ -208,8 +208,9 @@ def write_checkpoint(folder: str | Path, tensors: Mapping[str, np.ndarray], conf
     try:
         target.mkdir(parents=True, exist_ok=True)
         # transformers refuses a file that does not name the framework its tensors came from.
-        save_file(dict(tensors), target / TENSORS, metadata={"format": "pt"})
-        (target / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        with whole_file(target / TENSORS) as building:
+            save_file(dict(tensors), building, metadata={"format": "pt"})
+        write_text(target / CONFIG, json.dumps(config, indent=2) + "\n")
     except (OSError, SafetensorError) as error:
         raise WeightsError(
             f"{target}: cannot write a checkpoint ({reason(error)}); choose a folder you may write to"

@@ -1,6 +1,5 @@
 """Embeddings of labels' descriptions that were computed before: one vector a label, in three formats of file."""
 
-import os
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from jaxtyping import Float, Float32
 
 from jaxmm.arrays import open_archive, read_member
 from jaxmm.errors import DataError, WeightsError, brief, reason
+from jaxmm.files import whole_file
 from jaxmm.weights.files import read_safetensors
 from jaxmm.weights.torch_file import read_torch
 
@@ -75,16 +75,12 @@ def write_label_embeddings(path: str | Path, embeddings: Mapping[str, Float[np.n
     path = Path(path)
     write = _of_format(path, _WRITERS)
     checked = _checked(path, embeddings)
-    building = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(building, checked)
-        building.replace(path)
+        with whole_file(path) as building:
+            write(building, checked)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path}: cannot be written ({reason(error)}); choose a folder you may write to") from error
-    finally:
-        if building.exists():
-            building.unlink()
 
 
 def _checked(path: Path, found: Mapping[Any, Any]) -> dict[str, Float32[np.ndarray, "dim"]]:

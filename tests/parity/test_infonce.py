@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaxmm.errors import ConfigError
 from jaxmm.objectives.contrastive import symmetric_infonce
 from jaxmm.objectives.reduce import masked_mean
 
@@ -105,5 +106,5 @@ def test_without_any_valid_row_loss_and_gradients_are_zero():
 @pytest.mark.parametrize("temperature", [0.0, -0.07])
 def test_a_temperature_that_is_not_positive_is_refused(temperature):
     a, b = unit_pair(2, seed=3)
-    with pytest.raises(ValueError, match=f"temperature is {temperature}; give a value above zero"):
+    with pytest.raises(ConfigError, match=f"temperature is {temperature}; give a value above zero"):
         symmetric_infonce(a, b, temperature=temperature)

@@ -11,7 +11,6 @@ from hypothesis.extra.numpy import arrays
 from jaxmm.errors import DataError
 from jaxmm.evaluate.ranks import RECALL_AT
 from jaxmm.evaluate.retrieval import evaluate_retrieval, retrieval_metrics
-from jaxmm.search import top_k
 
 TOLERANCE = 1e-9
 FEW_VALUES = st.sampled_from([-0.5, 0.0, 0.25, 1.0])  # so that ties are common
@@ -131,17 +130,6 @@ def test_single_answers_without_ties_score_as_scikit_learn_scores_them(ranking):
             assert ours[f"recall@{k}"] == pytest.approx(top, abs=TOLERANCE)
 
 
-@settings(max_examples=60, deadline=None)
-@given(rankings(), st.integers(1, 7))
-def test_top_k_sorts_by_score_and_then_by_index(ranking, k):
-    scores = ranking[0]
-    places, values = top_k(scores, k)
-    for query, row in enumerate(scores):
-        expected = sorted(range(len(row)), key=lambda item: (-row[item], item))[:k]
-        assert places[query].tolist() == expected
-        assert values[query].tolist() == [row[item] for item in expected]
-
-
 def test_small_batches_average_each_direction_over_batches_of_32():
     generator = np.random.default_rng(2)
     motion, text = generator.normal(size=(2, 70, 5))
@@ -166,5 +154,3 @@ def test_what_cannot_be_ranked_is_refused():
         retrieval_metrics(np.zeros((2, 2)), np.array([[True, False], [False, False]]))
     with pytest.raises(DataError, match="a similarity is not finite"):
         retrieval_metrics(np.array([[np.nan, 0.0]]), np.array([[True, False]]))
-    with pytest.raises(DataError, match="the gallery is empty"):
-        top_k(np.zeros((1, 0)), 1)

@@ -6,7 +6,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from jaxmm.evaluate.calibration import LogisticScale
 from jaxmm.evaluate.retrieval import retrieval_by_label
 from jaxmm.evaluate.sweep import Sweep
 from jaxmm.evaluate.verification import verification_scores
@@ -102,19 +101,3 @@ def test_precision_of_retrieval_is_that_of_scikit_learn_for_every_query(seed):
     found = retrieval_by_label(similarity, labels)
     assert found["map"] == pytest.approx(np.mean(precisions), abs=TOLERANCE)
     assert (found["queries"], found["gallery"]) == (len(precisions), len(labels) - 1)
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_a_logistic_scale_is_that_of_scikit_learn(seed):
-    linear_model = pytest.importorskip("sklearn.linear_model")
-    scores, same = tied_pairs(seed)
-    if np.ptp(scores) == 0:
-        return
-    num_same, num_different = same.sum(), (~same).sum()
-    targets = np.where(same, (num_same + 1) / (num_same + 2), 1 / (num_different + 2))
-    standard = ((scores - scores.mean()) / scores.std())[:, None].astype(float)
-    regression = linear_model.LogisticRegression(C=np.inf, tol=1e-12, solver="newton-cholesky")
-    twice = np.repeat([True, False], len(scores))
-    regression.fit(np.tile(standard, (2, 1)), twice, sample_weight=np.concatenate([targets, 1 - targets]))
-    expected = regression.predict_proba(standard)[:, 1]
-    np.testing.assert_allclose(LogisticScale.fit(scores, same)(scores), expected, atol=1e-6)

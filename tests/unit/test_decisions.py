@@ -31,7 +31,7 @@ from jaxmm.motions import files as files_module
 from jaxmm.motions import index as index_module
 from jaxmm.motions.index import Index
 from jaxmm.objectives.contrastive import symmetric_infonce
-from jaxmm.search import top_k
+from jaxmm.search import ExactSearch
 from jaxmm.tasks import dance_text
 from jaxmm.tasks.dance_text import DanceTextTask
 from jaxmm.train.loop import Loop
@@ -253,7 +253,7 @@ def test_d5_queries_search_a_saved_index_and_never_encode_the_gallery(run, tmp_p
 
 def test_d6_an_empty_gallery_is_an_error_and_ties_favour_nobody():
     with pytest.raises(DataError, match="the gallery is empty"):
-        top_k(np.zeros((1, 0)), 1)
+        ExactSearch(np.zeros((0, 2), np.float32))
     with pytest.raises(DataError, match="the gallery is empty"):
         retrieval_metrics(np.zeros((1, 0)), np.zeros((1, 0), bool))
     with pytest.raises(DataError, match="the gallery is empty"):
@@ -270,7 +270,8 @@ def test_d6_an_empty_gallery_is_an_error_and_ties_favour_nobody():
             skeleton=SKELETON,
             digest="",
         )
-    assert top_k(np.array([[0.5, 0.9, 0.5, 0.9]]), 4)[0].tolist() == [[1, 3, 0, 2]]
+    tied = ExactSearch(np.array([[0.5], [0.9], [0.5], [0.9]], np.float32))
+    assert tied(np.ones((1, 1), np.float32), 4)[0].tolist() == [[1, 3, 0, 2]]
     # Embeddings that have collapsed to one point score as chance does, wherever the answer stands.
     for place in range(4):
         metrics = retrieval_metrics(np.ones((1, 4)), np.eye(4, dtype=bool)[[place]])

@@ -1,6 +1,5 @@
 """Features of a video in a `.npy` file, (dim, time) or (time, dim)."""
 
-import os
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -9,6 +8,7 @@ from jaxtyping import Float32
 
 from jaxmm.arrays import read_array
 from jaxmm.errors import DataError
+from jaxmm.files import whole_file
 
 Orientation: TypeAlias = Literal["dim_time", "time_dim"]
 """Which axis of an array comes first."""
@@ -100,10 +100,5 @@ def write_features(path: Path, features: Float32[np.ndarray, "time dim"]) -> Non
         >>> np.load(path).shape
         (56, 300)
     """
-    building = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with building.open("wb") as file:
-            np.save(file, np.ascontiguousarray(features.T), allow_pickle=False)
-        building.replace(path)
-    finally:
-        building.unlink(missing_ok=True)
+    with whole_file(path) as building, building.open("wb") as file:
+        np.save(file, np.ascontiguousarray(features.T), allow_pickle=False)

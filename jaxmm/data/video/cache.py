@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from jaxtyping import Float
 
 from jaxmm.data.cache import cache_dir
 from jaxmm.errors import DataError, reason
+from jaxmm.files import whole_file
 
 _LOG = logging.getLogger(__name__)
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -24,6 +24,7 @@ def content_digest(path: Path) -> str:
         DataError: If the file cannot be read.
 
     Example:
+        >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "empty.mp4"
         >>> path.touch()
         >>> content_digest(path)[:8]
@@ -48,6 +49,7 @@ class FeatureCache:
         folder: Where to keep them; by default below `$JAXMM_CACHE`.
 
     Example:
+        >>> import tempfile
         >>> cache = FeatureCache("mean colour", folder=Path(tempfile.mkdtemp()))
         >>> cache.features("e3b0c442", lambda: np.zeros((8, 3), np.float32)).shape
         (8, 3)
@@ -102,18 +104,12 @@ class FeatureCache:
 
     def _write(self, path: Path, features: Float[np.ndarray, "frames *shape"]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, building = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "w+b") as file:
-                np.save(file, features, allow_pickle=False)
-                file.seek(0)
-                digest = hashlib.file_digest(file, "sha256").digest()
-                file.seek(0, os.SEEK_END)
-                file.write(digest)
-            os.replace(building, path)
-        except BaseException:
-            os.unlink(building)
-            raise
+        with whole_file(path) as building, building.open("w+b") as file:
+            np.save(file, features, allow_pickle=False)
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").digest()
+            file.seek(0, os.SEEK_END)
+            file.write(digest)
         self._sound.discard(path)
 
 

@@ -32,7 +32,8 @@ class UniformFrames:
         if num_frames <= most:
             return np.arange(num_frames)
         shift = 0.5 if rng is None else rng.random()
-        return np.floor((np.arange(most) + shift) * (num_frames / most)).astype(np.int64)
+        places = np.floor((np.arange(most) + shift) * (num_frames / most)).astype(np.int64)
+        return np.minimum(places, num_frames - 1)  # a draw next to 1 is rounded up
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,11 @@ def test_unseen_classes_are_told_among_themselves(prompted):
     assert "test/unseen/top1" not in evaluate_actions([prompted], split="test", by="prompts")
 
 
+def test_weights_are_one_a_run(model):
+    with pytest.raises(ConfigError, match="weights"):
+        evaluate_actions([model], split="test", weights=(1.0, 2.0))
+
+
 def test_runs_that_hold_out_other_videos_are_not_averaged(model):
     other = copy.copy(model)
     split = HashSplit(num_buckets=2, test=(0,))

@@ -79,6 +79,23 @@ def test_changed_files_have_another_folder(change, root):
     assert folder(root) != before
 
 
+def test_changed_files_of_a_linked_folder_have_another_folder(root):
+    elsewhere = root.parent / "disk"
+    elsewhere.mkdir()
+    (elsewhere / "b.npy").write_bytes(b"four")
+    unlinked = folder(root)
+    (root / "linked").symlink_to(elsewhere)
+    before = folder(root)
+    (elsewhere / "b.npy").write_bytes(b"fives")
+    assert len({unlinked, before, folder(root)}) == 3
+
+
+def test_links_in_a_circle_end(root):
+    (root / "deep" / "up").symlink_to(root)
+    (root / "deep" / "again").symlink_to(root / "deep")
+    assert folder(root) == folder(root)
+
+
 def test_what_is_no_file_changes_nothing(root):
     before = folder(root)
     (root / "empty").mkdir()

@@ -8,7 +8,7 @@ from jaxmm import cli
 from jaxmm.data.check import check_source
 from jaxmm.data.files import source_of
 from jaxmm.data.sources import AmcFolder, BvhFolder, C3dFolder, HumanMl3dFolder, MotionFolder, ProceduralMotions
-from jaxmm.data.splits import HashSplit, TagSplit
+from jaxmm.data.splits import FileSplit, HashSplit, TagSplit
 from jaxmm.errors import DataError
 
 SKELETON = {"joint_names": ["Hips", "Head"], "parents": [-1, 0]}
@@ -45,6 +45,16 @@ def test_sound_data_have_no_problems_and_are_counted(tmp_path):
         **{"motions": 2, "captions": 2, "frames": 40, "seconds": 2, "distinct_captions": 2, "joints": 2},
         "problems": 0,
     }
+
+
+def test_a_list_of_splits_may_name_what_cannot_be_read(tmp_path):
+    root = build(tmp_path / "data", {"walk": frames(0), "run": frames(1)})
+    (root / "run.npy").write_bytes(b"half")
+    split = tmp_path / "split.json"
+    split.write_text('{"train": ["walk"], "test": ["run"]}')
+    assert set(found(root, split=FileSplit(path=str(split)))) == {"files"}
+    split.write_text('{"train": ["walk"], "test": ["run", "jump"]}')
+    assert set(found(root, split=FileSplit(path=str(split)))) == {"files", "split"}
 
 
 def test_every_file_is_read_whatever_is_wrong_with_the_others(tmp_path):

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import json
 import shutil
@@ -384,6 +385,14 @@ def test_nothing_to_write_and_mixed_skeletons_are_refused(motions, tmp_path):
     with pytest.raises(DataError, match="walk: has another skeleton than the motions before it; keep one a folder"):
         write_motion_folder([motions[0], other], tmp_path / "mixed")
     assert not (tmp_path / "mixed" / "captions.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["key", "text", "texts", "fps"])
+def test_a_tag_that_would_be_read_as_something_else_is_not_written(name, motions, tmp_path):
+    tagged = dataclasses.replace(motions[0], tags={name: "a"})
+    with pytest.raises(DataError, match=f"has the tag '{name}', which is a field of captions.jsonl; rename the tag"):
+        write_motion_folder([tagged], tmp_path)
+    assert not (tmp_path / "captions.jsonl").exists()
 
 
 def test_a_key_as_long_as_a_file_is_quoted_in_part(tmp_path):

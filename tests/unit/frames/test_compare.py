@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxmm import Experiment, SegmentationFolder, SegmentedVideos
-from jaxmm.errors import ConfigError, DataError
+from jaxmm.errors import CheckpointError, ConfigError, DataError
 from jaxmm.frames import compare
 from jaxmm.frames.compare import compare_features
 
@@ -73,3 +73,13 @@ def test_data_that_a_killed_process_left_are_written_anew(alignment, segmentatio
         compare_features(alignment.experiment, segmentation.experiment, tmp_path / "all")
     assert (tmp_path / "all/data/mapping.txt").is_file()
     assert np.load(features / "train-0.npy").shape[0] == 8
+
+
+def test_made_up_videos_of_other_settings_are_not_compared_on(refused, alignment, segmentation, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(compare, "train", lambda *_, **__: None)
+        with pytest.raises(CheckpointError):  # nothing was trained that could be loaded
+            compare_features(alignment.experiment, segmentation.experiment, tmp_path / "all")
+    data = alignment.experiment.data
+    other = dataclasses.replace(data, source=dataclasses.replace(data.source, seed=data.source.seed + 1))
+    refused(r"all/data: holds videos of other settings \(seed: 0 -> 1\); choose another working folder", data=other)

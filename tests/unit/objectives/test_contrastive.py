@@ -89,7 +89,7 @@ def test_equal_embeddings_cost_the_logarithm_of_the_batch_and_right_ones_nearly_
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0])
 def test_a_temperature_that_is_not_positive_is_an_error(temperature):
-    with pytest.raises(ValueError, match=f"temperature is {temperature}; give a value above zero"):
+    with pytest.raises(ConfigError, match=f"temperature is {temperature}; give a value above zero"):
         symmetric_infonce(jnp.eye(2), jnp.eye(2), temperature=temperature)
 
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxmm.errors import ConfigError
 from jaxmm.objectives import metric_learning as losses
 from jaxmm.objectives.relation import relation_of_labels
 
@@ -73,5 +74,5 @@ def test_without_negatives_there_is_nothing_to_learn(name):
 
 
 def test_a_temperature_of_zero_is_an_error():
-    with pytest.raises(ValueError, match="give a value above zero"):
+    with pytest.raises(ConfigError, match="give a value above zero"):
         losses.supervised_contrastive(ROWS, ROWS, relation_of_labels(LABELS), temperature=0.0)

@@ -167,6 +167,8 @@ def test_names_of_files_are_safe_and_no_two_recordings_write_one(make_raise):
     (video, *_) = Rendering().plan([motion])
     assert ".." not in video.path and max(map(len, video.path.split("/"))) < 100
     assert video.take == "../a" and video.label == motion.captions[0]
+    (told, *_) = Rendering().plan([dataclasses.replace(motion, captions=("歩く" * 80,))])
+    assert max(len(part.encode()) for part in told.path.split("/")) < 100
     with pytest.raises(DataError, match="would write one file; rename one"):
         Rendering().plan([motion, dataclasses.replace(motion, key="/a")])
 

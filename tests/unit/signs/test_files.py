@@ -11,6 +11,7 @@ from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.data.sign.pose_file import read_pose
 from jaxmm.errors import ConfigError, DataError
 from jaxmm.files import check_free
+from jaxmm.page.sign_picture import sign_pictures
 from jaxmm.signs.files import write_animation, write_signs, write_trajectory
 
 SHOULDERS = [HOLISTIC.landmark(f"body/{side}_SHOULDER") for side in ("LEFT", "RIGHT")]
@@ -161,6 +162,23 @@ def test_an_animation_of_the_kind_of_its_ending_is_written(ending, part, tmp_pat
     pytest.importorskip("PIL" if ending.lower() == "gif" else "av")
     write_animation(tmp_path / f"a.{ending}", signing())
     assert part in (tmp_path / f"a.{ending}").read_bytes()[:16]
+
+
+@pytest.mark.parametrize("fps", [25.0, 29.97, 120.0, 0.5])
+def test_an_mp4_has_every_frame_at_the_clips_rate(fps, tmp_path):
+    av = pytest.importorskip("av")
+    clip = signing(num_frames=8, fps=fps)
+    write_animation(tmp_path / "a.mp4", clip)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        stream = container.streams.video[0]
+        assert float(stream.average_rate) == pytest.approx(fps, rel=1e-4)
+        assert stream.codec_context.name == "h264"
+        assert "signing" in container.metadata["comment"]
+        frames = [frame.to_image() for frame in container.decode(stream)]
+    assert len(frames) == 8
+    drawn = next(sign_pictures(clip))
+    assert frames[0].size == drawn.size
+    assert np.abs(np.asarray(frames[0]).astype(int) - np.asarray(drawn).astype(int)).mean() < 4
 
 
 @pytest.mark.parametrize(("ending", "told"), [(".avi", ".avi"), ("", "a file without an ending"), (".png", ".png")])
