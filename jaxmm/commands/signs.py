@@ -47,6 +47,7 @@ class Generate:
         """Generates, writes, and prints the lengths and, of a split, the errors."""
         from jaxmm.data.lines import read_lines
         from jaxmm.data.sign.layout import HOLISTIC
+        from jaxmm.evaluate.figures import check_figures
         from jaxmm.files import check_free
         from jaxmm.model import load
         from jaxmm.page.animation import check_animation
@@ -58,6 +59,8 @@ class Generate:
         self._check_source(texts)
         for landmark in self.trajectory:
             HOLISTIC.landmark(landmark)
+        if self.trajectory:
+            check_figures()
         if self.animation is not None:
             check_animation(self.animation)
         check_free(self.out)

@@ -33,9 +33,11 @@ class Landscape:
 
     def __call__(self) -> None:
         """Draws the landscape; prints the loss of the run, and the lowest and highest around it."""
+        from jaxmm.evaluate.figures import check_figures
         from jaxmm.model import load
         from jaxmm.similarity.landscape import loss_landscape
 
+        check_figures()
         landscape = loss_landscape(
             load(self.run, checkpoint=self.checkpoint),
             num_directions=1 if self.line else 2,

@@ -16,7 +16,8 @@ class ScoredQueries:
     """The queries of one gallery, with what each scored in it.
 
     Attributes:
-        queries: Number of each query in the whole split; a query may stand in several galleries.
+        queries: Number of each query in the whole split, or of what several were cut from: those of one number are
+            drawn at once, in one gallery or in several.
         gallery: Items of the gallery.
         values: Metrics by name, one value a query.
 

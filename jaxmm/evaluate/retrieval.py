@@ -104,6 +104,7 @@ def retrieval_by_label(
     labels: Int[np.ndarray, "items"],
     *,
     num_resamples: int = 0,
+    units: Int[np.ndarray, "items"] | None = None,
 ) -> dict[str, float]:
     """Scores a search of every item among all others, where those of its label answer it.
 
@@ -111,7 +112,9 @@ def retrieval_by_label(
         similarity: Of each query, the row, to each item; of embeddings what `cosines` returns. What it says of an item
             and itself is left out.
         labels: What each item shows; an item whose label no other has is no query, but is found by others.
-        num_resamples: Bootstrap draws over the queries for 95% intervals; 0 has none.
+        num_resamples: Bootstrap draws over the units of the queries for 95% intervals; 0 has none.
+        units: What each item was cut from, by number, of which all queries are drawn at once; by default each is its
+            own.
 
     Returns:
         `map`, the mean over queries of average precision, in which tied items count together; what
@@ -139,7 +142,8 @@ def retrieval_by_label(
     )
     values = rank_metrics(scores, answers)
     precisions = [Sweep.of(*query).precision_at_hits() for query in zip(scores, answers, strict=True)]
-    part = ScoredQueries(queries=queries, gallery=scores.shape[1], values={"map": np.array(precisions), **values})
+    drawn = queries if units is None else units[queries]
+    part = ScoredQueries(queries=drawn, gallery=scores.shape[1], values={"map": np.array(precisions), **values})
     return _summary([part], num_resamples)
 
 

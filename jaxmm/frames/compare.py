@@ -18,6 +18,7 @@ from jaxmm.data.segmentation.sources import (
 )
 from jaxmm.data.segmented import SegmentedVideos
 from jaxmm.errors import ConfigError, DataError
+from jaxmm.evaluate.figures import check_figures
 from jaxmm.evaluate.frame_plots import plot_timeline
 from jaxmm.evaluate.segments import Ratios, gains_of, scores_of
 from jaxmm.experiment import Experiment
@@ -65,11 +66,14 @@ def compare_features(
     Raises:
         ConfigError: If the data do not fit, or the folder holds runs of other experiments.
         DataError: If the data cannot be read.
+        MissingExtraError: If pictures are asked for, and matplotlib is not installed.
     """
     check_cross_fit(cross_fit)
     if num_resamples < 0:
         raise ConfigError(f"bootstrap is {num_resamples}; give a number of draws, or 0 for no intervals")
     _check_systems(alignment, segmentation)
+    if pictures:
+        check_figures()
     settings, source, root = _folder_of(cast(SegmentedVideos, alignment.data), workdir)
     numbers = tuple(dict.fromkeys(splits)) or tuple(split_numbers(root))
     if not numbers:

@@ -41,6 +41,7 @@ class ScoredPairs:
         names: Keys of the two videos.
         similarity: Of each video of the split to each; None where a list tells of pairs alone.
         labels: What the videos are compared by; None there.
+        cut_from: What each video was cut from, by number, as in `units`; None there.
 
     Example:
         >>> pairs = ScoredPairs(scores=np.array([0.9, 0.2], np.float32), same=np.array([True, False]),
@@ -57,20 +58,20 @@ class ScoredPairs:
     names: Sequence[tuple[str, str]]
     similarity: Float32[np.ndarray, "videos videos"] | None = None
     labels: Int[np.ndarray, "videos"] | None = None
+    cut_from: Int[np.ndarray, "videos"] | None = None
 
     def metrics(self, *, num_resamples: int = 0) -> dict[str, float]:
         """Returns `verification_scores` over all pairs, `scores_by_kind`, and `retrieval/<score>` of a search of each.
 
         Args:
-            num_resamples: Bootstrap draws over what videos were cut from, of `retrieval/` over the queries, for 95%
-                intervals; 0 has none.
+            num_resamples: Bootstrap draws over what videos were cut from, for 95% intervals; 0 has none.
         """
         settings = {"threshold": THRESHOLD, "num_resamples": num_resamples, "units": self.units}
         found = verification_scores(self.scores, self.same, **settings)
         found |= scores_by_kind(self.scores, self.same, self.kinds, **settings)
         if self.similarity is None or self.labels is None:
             return found
-        searched = retrieval_by_label(self.similarity, self.labels, num_resamples=num_resamples)
+        searched = retrieval_by_label(self.similarity, self.labels, num_resamples=num_resamples, units=self.cut_from)
         return found | {f"retrieval/{name}": value for name, value in searched.items()}
 
 
@@ -135,15 +136,17 @@ def scored_pairs(
         found.append(model.similarity.compare(model.params, embeddings, pairs))
         if data.labels is not None:
             similarities.append(model.similarity.compare(model.params, embeddings, every))
-    units = {name: number for number, name in enumerate(dict.fromkeys(_cut_from(clip) for clip in clips))}
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(map(_cut_from, clips)))}
+    units = np.array([numbers[_cut_from(clip)] for clip in clips])
     return ScoredPairs(
         scores=np.mean(found, axis=0),
         same=np.array([pair.same for pair in listed]),
         kinds=np.array([pair.kind for pair in listed]),
-        units=np.array([[units[_cut_from(clips[place])] for place in own] for own in pairs]),
+        units=units[pairs],
         names=[(clips[a].key, clips[b].key) for a, b in pairs],
         similarity=np.mean(similarities, axis=0).reshape(len(clips), -1) if similarities else None,
         labels=None if data.labels is None else data.labels[[clip.index for clip in clips]],
+        cut_from=units if similarities else None,
     )
 
 

@@ -268,6 +268,17 @@ def test_intervals_of_retrieval_by_label_hold_the_score():
     assert found["map/low"] < found["map"] < found["map/high"]
 
 
+def test_queries_of_one_source_are_drawn_together():
+    rng = np.random.default_rng(0)
+    sources, labels = np.repeat(np.arange(12), 6), np.repeat(np.arange(12) % 4, 6)
+    centres = np.eye(4)[np.arange(12) % 4] + rng.normal(size=(12, 4))
+    embeddings = centres[sources] / np.linalg.norm(centres, axis=1)[sources, None]  # all of a source are alike
+    similarity = cosines(embeddings, embeddings)
+    alone, drawn = (retrieval_by_label(similarity, labels, num_resamples=300, units=own) for own in (None, sources))
+    assert drawn["map"] == alone["map"] and drawn["queries"] == alone["queries"] == 72
+    assert drawn["map/high"] - drawn["map/low"] > 1.5 * (alone["map/high"] - alone["map/low"])
+
+
 def test_labels_without_a_second_item_and_negative_draws_are_refused():
     with pytest.raises(DataError, match="no two items share a label"):
         retrieval_by_label(np.eye(3), np.arange(3))

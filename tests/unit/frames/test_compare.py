@@ -1,10 +1,11 @@
 import dataclasses
+import importlib.util
 
 import numpy as np
 import pytest
 
 from jaxmm import Experiment, SegmentationFolder, SegmentedVideos
-from jaxmm.errors import CheckpointError, ConfigError, DataError
+from jaxmm.errors import CheckpointError, ConfigError, DataError, MissingExtraError
 from jaxmm.frames import compare
 from jaxmm.frames.compare import compare_features
 
@@ -53,6 +54,14 @@ def test_what_is_no_alignment_or_no_segmentation_of_videos_is_refused(refused, t
 def test_numbers_are_refused_before_anything_is_trained(refused):
     refused("cross_fit is 1; give 2 parts or more", cross_fit=1)
     refused("bootstrap is -1; give a number of draws", num_resamples=-1)
+
+
+def test_pictures_that_cannot_be_drawn_are_refused_before_anything_is_trained(refused, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name, *own: None if name == "matplotlib" else found(name, *own)
+    )
+    refused("matplotlib is not installed", kind=MissingExtraError, pictures=True)
 
 
 def test_data_that_a_killed_process_left_are_written_anew(alignment, segmentation, tmp_path, monkeypatch):
