@@ -134,6 +134,8 @@ def plot_complexity(
         b'PNG'
     """
     figure = blank_figure(width=8, height=5)
+    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
+
     axes = figure.add_subplot()
     areas = np.maximum(_LARGEST_BUBBLE * latencies_ms / latencies_ms.max(), _SMALLEST_BUBBLE)
     bubbles = []
@@ -149,6 +151,9 @@ def plot_complexity(
     for handle in legend.legend_handles:
         handle.set_sizes([_SMALLEST_BUBBLE])
     axes.set(xscale="log", xlabel=cost, ylabel=metric)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(EngFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.margins(x=0.2, y=0.25)
     axes.grid(alpha=0.25)
     figure.savefig(path, dpi=150)
