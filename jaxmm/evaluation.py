@@ -18,7 +18,7 @@ from jaxmm.model import Model, load
 from jaxmm.motions.evaluation import evaluate_motions
 from jaxmm.signs.evaluation import evaluate_reconstruction, evaluate_signing
 from jaxmm.similarity.evaluation import evaluate_similarity
-from jaxmm.tasks.base import AnswersFrames, Classifies, Compares, Encodes, Generates
+from jaxmm.tasks.abilities import AnswersFrames, Classifies, Compares, Encodes, Generates
 
 
 def evaluate(

@@ -9,7 +9,7 @@ import numpy as np
 from jaxmm.errors import ConfigError
 from jaxmm.experiment import Experiment
 from jaxmm.optim import path_name
-from jaxmm.tasks.base import Embeds
+from jaxmm.tasks.abilities import Embeds
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

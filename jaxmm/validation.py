@@ -33,7 +33,8 @@ from jaxmm.signs.codes import SignCoder
 from jaxmm.signs.generation import SignMaker
 from jaxmm.similarity.answers import SimilarityAnswers
 from jaxmm.state import TrainState
-from jaxmm.tasks.base import Aligns, AnswersFrames, Classifies, Compares, Embeds, Encodes, Generates, Task
+from jaxmm.tasks.abilities import Aligns, AnswersFrames, Classifies, Compares, Embeds, Encodes, Generates
+from jaxmm.tasks.base import Task
 from jaxmm.train.loop import Loop
 from jaxmm.train.step import compile_eval, place_whole
 from jaxmm.train.stopping import Better

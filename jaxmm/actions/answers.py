@@ -14,7 +14,7 @@ from jaxmm.data.action_videos import ActionVideos
 from jaxmm.data.dataset import DataSettings
 from jaxmm.data.segmentation.vocabulary import Vocabulary
 from jaxmm.errors import ConfigError
-from jaxmm.tasks.base import Classifies
+from jaxmm.tasks.abilities import Classifies
 from jaxmm.tasks.frame_features import FEATURES
 from jaxmm.train.step import compile_eval, place_whole
 from jaxmm.typing import Collections, Params

@@ -75,7 +75,7 @@ class Compare:
     def __call__(self) -> None:
         """Trains what is not trained yet and prints scores, of features also gains, means over the splits."""
         from jaxmm.experiment import read_config
-        from jaxmm.tasks.base import Compares
+        from jaxmm.tasks.abilities import Compares
 
         candidates = {path: path if path.is_dir() else read_config(path) for path in self.targets}
         experiments = [own for own in candidates.values() if not isinstance(own, Path)]

@@ -41,7 +41,7 @@ class MakeIndex:
     def __call__(self) -> None:
         """Writes the index and prints its size; exits with status 1 where a file could not be read."""
         from jaxmm import model
-        from jaxmm.tasks.base import Compares
+        from jaxmm.tasks.abilities import Compares
 
         run = model.load(self.run, checkpoint=self.checkpoint)
         if isinstance(run.experiment.task, Compares):
@@ -177,7 +177,7 @@ class Embed:
         """Writes the embeddings or features, and prints how many."""
         from jaxmm.experiment import read_experiment
         from jaxmm.model import CONFIG_FILE
-        from jaxmm.tasks.base import AnswersFrames
+        from jaxmm.tasks.abilities import AnswersFrames
 
         config = self.run / CONFIG_FILE
         of_videos = config.is_file() and isinstance(read_experiment(config).task, AnswersFrames)

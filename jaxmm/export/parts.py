@@ -16,7 +16,7 @@ from jaxmm.data.sign.layout import HOLISTIC
 from jaxmm.data.text import TOKENIZER_FILE
 from jaxmm.errors import ConfigError
 from jaxmm.model import ASSETS_FOLDER, Model
-from jaxmm.tasks.base import Aligns, AnswersFrames, Classifies, Compares, Embeds, Generates
+from jaxmm.tasks.abilities import Aligns, AnswersFrames, Classifies, Compares, Embeds, Generates
 from jaxmm.typing import Batch, Collections, Params
 
 _BATCH, _TIME, _TOKENS = "batch", "time", "tokens"
@@ -60,7 +60,7 @@ class Part:
 def parts_of(model: Model) -> dict[str, Part]:
     """Returns what a run offers to export, by name.
 
-    A further kind of system has a protocol in `jaxmm.tasks.base`, and a function here that makes its parts.
+    A further kind of system has a protocol in `jaxmm.tasks.abilities`, and a function here that makes its parts.
 
     Raises:
         ConfigError: If there is nothing.

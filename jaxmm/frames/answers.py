@@ -14,7 +14,7 @@ from jaxmm.data.dataset import DataSettings
 from jaxmm.data.segmentation.lengths import padded_length
 from jaxmm.data.segmented import SegmentedVideos
 from jaxmm.errors import ConfigError, DataError
-from jaxmm.tasks.base import AnswersFrames
+from jaxmm.tasks.abilities import AnswersFrames
 from jaxmm.train.step import compile_eval, make_mesh, place_model, place_whole
 from jaxmm.typing import Collections, Params
 

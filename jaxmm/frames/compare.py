@@ -27,7 +27,7 @@ from jaxmm.frames.enhance import FACTS, check_cross_fit, write_answers
 from jaxmm.frames.evaluation import labels_of, segment_ratios_of
 from jaxmm.model import Model, load
 from jaxmm.run import Report, train
-from jaxmm.tasks.base import Aligns, AnswersFrames
+from jaxmm.tasks.abilities import Aligns, AnswersFrames
 
 RAW, ENHANCED, BOTH = "raw", "enhanced", "both"
 _SETTINGS = "settings.json"  # of made-up videos

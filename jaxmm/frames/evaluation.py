@@ -9,7 +9,7 @@ from jaxmm.data.segmented import SegmentedData
 from jaxmm.evaluate.alignment import alignment_scores, similarities
 from jaxmm.evaluate.segments import Ratios, scores_of, segment_ratios
 from jaxmm.model import Model
-from jaxmm.tasks.base import Aligns
+from jaxmm.tasks.abilities import Aligns
 
 
 def evaluate_frames(model: Model, *, split: str, root: str | None = None, num_resamples: int = 0) -> dict[str, float]:

@@ -13,7 +13,7 @@ from jaxmm.data.dataset import DataSettings
 from jaxmm.data.motion_text import Gallery, MotionText, MotionTextData
 from jaxmm.data.text import CaptionTokenizer
 from jaxmm.errors import ConfigError
-from jaxmm.tasks.base import Embeds
+from jaxmm.tasks.abilities import Embeds
 from jaxmm.train.step import compile_eval, make_mesh, place_model, place_whole
 from jaxmm.typing import Collections, Params
 

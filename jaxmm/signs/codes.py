@@ -12,7 +12,7 @@ from jaxtyping import Float32
 from jaxmm.data.dataset import DataSettings
 from jaxmm.data.sign_text import SignText
 from jaxmm.errors import ConfigError
-from jaxmm.tasks.base import Encodes
+from jaxmm.tasks.abilities import Encodes
 from jaxmm.train.step import compile_eval, make_mesh, place_model, place_whole
 from jaxmm.typing import Batch, Collections, Params
 

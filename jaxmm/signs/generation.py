@@ -14,7 +14,7 @@ from jaxmm.data.dataset import DataSettings
 from jaxmm.data.sign.clip import SignClip
 from jaxmm.data.sign_text import SignText
 from jaxmm.errors import ConfigError, DataError
-from jaxmm.tasks.base import Generates
+from jaxmm.tasks.abilities import Generates
 from jaxmm.train.step import compile_eval, make_mesh, place_model, place_whole
 from jaxmm.typing import Batch, Collections, Params
 

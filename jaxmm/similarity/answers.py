@@ -11,7 +11,7 @@ from jaxmm.clips import ClipAnswers
 from jaxmm.data.dataset import DataSettings
 from jaxmm.data.similar_videos import SimilarVideos
 from jaxmm.errors import ConfigError
-from jaxmm.tasks.base import Compares
+from jaxmm.tasks.abilities import Compares
 from jaxmm.train.step import compile_eval, place_model
 from jaxmm.typing import Batch, Collections, Params
 

@@ -7,7 +7,8 @@ import pytest
 
 from jaxmm.horizon import Horizon
 from jaxmm.optim import AdamW, Group
-from jaxmm.tasks.base import Embeds, Task
+from jaxmm.tasks.abilities import Embeds
+from jaxmm.tasks.base import Task
 
 HORIZON = Horizon(epochs=2, steps_per_epoch=3)
 
