@@ -74,9 +74,13 @@ def rows_of_part(name: str, case: Case, model: Model, part: Part, options: argpa
             f"{batch} x {case.length}",
             f"{num_parameters:,}",
             *(f"{path.stat().st_size / 2**20:.2f}" for path in files),
-            *(f"{statistics.median(own):.3g} ({min(own):.3g}-{max(own):.3g})" for own in taken),
+            *(f"{_short(statistics.median(own))} ({_short(min(own))}-{_short(max(own))})" for own in taken),
             *(f"{max(compare(own, expected).values()):.0e}" for own in found),
         ]
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
 def jax_answer(model: Model, part: Part) -> Callable[..., object]:
