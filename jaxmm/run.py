@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
@@ -41,6 +42,8 @@ from jaxmm.validation import validation
 
 Report = Callable[[int, int, Mapping[str, float]], None]
 """Takes the step, the number of steps of the run, and scalars."""
+
+_LOG = logging.getLogger(__name__)
 
 
 def train(experiment: Experiment, workdir: str | Path, *, report: Report = lambda *_: None) -> dict[str, float]:
@@ -120,6 +123,7 @@ def _train(experiment: Experiment, run: Path, report: Report, requests: StopRequ
                     ready = task.precompute(state.params, data, embed, state.horizon)
                 of_stage = dataclasses.replace(like, horizon=state.horizon)
                 step_fn = compile_train_step(task, of_stage, mesh, mode=experiment.devices.mode)
+                _LOG.info("training from step %d of %d; its program is compiled first", state.step, horizon.num_steps)
                 return step_fn, map(ready, batches)
 
             hooks = Hooks(
